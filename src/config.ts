@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from './ops/logger.ts'
+import type { CarillonOptions } from './server.ts'
+
+/** A variable that does not say what it should; the message names it and what it expects. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** What the environment says. */
+export interface Config extends CarillonOptions {
+  readonly host: string
+  readonly port: number
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+
+const Environment = z.object({
+  PORT: z.coerce
+    .number('a port number from 0 to 65535')
+    .int('a port number from 0 to 65535')
+    .min(0, 'a port number from 0 to 65535')
+    .max(65_535, 'a port number from 0 to 65535')
+    .default(4000),
+  HOST: z.string().min(1, 'an address or host name to listen on').default('127.0.0.1'),
+  DATABASE_URL: z
+    .string()
+    .refine(isPostgresqlUrl, 'a URL such as postgresql://user:password@host:5432/database')
+    .optional(),
+  REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, 'a URL such as redis://user:password@host:6379')
+    .optional(),
+  CARILLON_DATA_DIR: z.string().min(1, 'a directory, or memory:').default('./.carillon'),
+  CARILLON_AUTH: z.enum(['open'], 'open, the only mode there is so far').optional(),
+  CARILLON_LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('warn'),
+})
+
+/**
+ * Reads the configuration. An empty variable counts as unset.
+ * @throws ConfigError
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const parsed = Environment.safeParse(given)
+  if (!parsed.success) throw describe(parsed.error, given)
+  const {
+    PORT,
+    HOST,
+    DATABASE_URL,
+    REDIS_URL,
+    CARILLON_DATA_DIR,
+    CARILLON_AUTH,
+    CARILLON_LOG_LEVEL,
+  } = parsed.data
+  if (CARILLON_AUTH === undefined && !LOOPBACK.has(HOST)) throw openToTheWorld(HOST)
+  return {
+    host: HOST,
+    port: PORT,
+    logLevel: CARILLON_LOG_LEVEL,
+    ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
+    ...(DATABASE_URL === undefined
+      ? { dataDir: CARILLON_DATA_DIR }
+      : { databaseUrl: DATABASE_URL }),
+  }
+}
+
+function isPostgresqlUrl(value: string): boolean {
+  return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol)
+}
+
+function isRedisUrl(value: string): boolean {
+  return URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
+}
+
+/** URLs may hold passwords: they are not repeated. */
+function describe(error: z.ZodError, given: Record<string, string | undefined>): ConfigError {
+  const [issue] = error.issues
+  const name = String(issue?.path[0])
+  const value = given[name] ?? ''
+  const shown = name.endsWith('_URL') ? '' : `, not ${JSON.stringify(value)}`
+  return new ConfigError(`${name} has to be ${issue?.message}${shown}.`)
+}
+
+function openToTheWorld(host: string): ConfigError {
+  return new ConfigError(
+    `HOST=${host} would let everyone who can reach this machine publish and read. ` +
+      'Set CARILLON_AUTH=open if you mean it, or leave HOST at 127.0.0.1.',
+  )
+}

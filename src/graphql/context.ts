@@ -1,0 +1,25 @@
+import type { Limits } from '../access/limits.ts'
+import type { Viewer } from '../access/viewer.ts'
+import type { Acks } from '../consumers/acks.ts'
+import type { Subscriptions } from '../hub/subscriptions.ts'
+import type { History } from '../log/history.ts'
+import type { Log } from '../log/log.ts'
+import type { Publisher } from '../publish/publisher.ts'
+
+/** What resolvers work with. */
+export interface Services {
+  readonly log: Log
+  readonly history: History
+  readonly publisher: Publisher
+  readonly acks: Acks
+  readonly subscriptions: Subscriptions
+  readonly limits: Limits
+}
+
+/** One operation's context. */
+export interface GraphQLContext {
+  readonly viewer: Viewer
+  readonly services: Services
+  /** Ends what the operation has opened, where the transport does not do it. */
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,66 @@
+import type { Consumer } from '../consumers/consumer-store.ts'
+import { decodeGlobalId } from '../core/global-id.ts'
+import { Message } from '../core/message.ts'
+import type { TopicState } from '../log/log.ts'
+import { CarillonError } from '../protocol/errors.ts'
+import { builder } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+
+/** What a node can be. */
+export type NodeValue = Message | TopicState | Consumer
+
+export const Node = builder.interfaceRef<NodeValue>('Node')
+
+Node.implement({
+  description: 'Something that can be fetched again by its id.',
+  fields: (t) => ({ id: t.id({ resolve: () => unreachable() }) }),
+  resolveType: (value) => {
+    if (value instanceof Message) return 'Message'
+    return 'acked' in value ? 'Consumer' : 'Topic'
+  },
+})
+
+builder.queryFields((t) => ({
+  node: t.field({
+    type: Node,
+    nullable: true,
+    description: 'What this id stands for; null where it is not there, or not for the caller.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, context) => load(id, context),
+  }),
+  nodes: t.field({
+    type: [Node],
+    nullable: { list: false, items: true },
+    description: 'As `node`, for at most 100 ids, in their order.',
+    args: { ids: t.arg.idList({ required: true }) },
+    resolve: (_root, { ids }, context) => {
+      const max = context.services.limits.nodes
+      if (ids.length > max) {
+        throw new CarillonError('INVALID_INPUT', `\`nodes\` takes at most ${max} ids.`)
+      }
+      return Promise.all(ids.map((id) => load(id, context)))
+    },
+  }),
+}))
+
+async function load(id: string, { services, viewer }: GraphQLContext): Promise<NodeValue | null> {
+  const node = decodeGlobalId(id)
+  switch (node?.kind) {
+    case undefined:
+      return null
+    case 'Topic':
+      return services.log.topic(node.topic)
+    case 'Message':
+      return (await services.log.message(node.topic, node, viewer)) ?? null
+    case 'Consumer':
+      if (node.userId !== viewer.userId) return null
+      return (await services.acks.consumer(node.topic, node.name, node.userId)) ?? null
+    default:
+      return node satisfies never
+  }
+}
+
+/** Every implementation of the interface has its own `id`. */
+function unreachable(): never {
+  throw new Error('The interface Node resolves no ids itself.')
+}

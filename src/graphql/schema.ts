@@ -1,0 +1,18 @@
+import './scalars.ts'
+import './consumer.ts'
+import './history.ts'
+import './node.ts'
+import './publish.ts'
+import './subscription.ts'
+import './topic.ts'
+import './viewer.ts'
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
+import { builder } from './builder.ts'
+
+/** The schema of Carillon. */
+export const schema: GraphQLSchema = builder.toSchema()
+
+/** The text of schema.graphql. */
+export function printedSchema(): string {
+  return `${printSchema(lexicographicSortSchema(schema))}\n`
+}

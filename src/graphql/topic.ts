@@ -1,0 +1,111 @@
+import { type Cursor, decodeCursor, encodeCursor } from '../core/cursor.ts'
+import { encodeTopicId } from '../core/global-id.ts'
+import { BEFORE_ALL } from '../core/sequence.ts'
+import { parseTopicPrefix } from '../core/topic-name.ts'
+import { parseLimit } from '../log/history.ts'
+import type { TopicState, TopicsPage } from '../log/log.ts'
+import { CarillonError } from '../protocol/errors.ts'
+import { builder } from './builder.ts'
+import { historyArgs } from './history.ts'
+import { MessageConnection } from './message.ts'
+import { Node } from './node.ts'
+import { PageInfo } from './page-info.ts'
+
+const Topic = builder.objectRef<TopicState>('Topic')
+
+Topic.implement({
+  description:
+    'A named, ordered log of messages. Every valid name is a topic: one never published to is empty, not missing.',
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.id({ resolve: ({ name }) => encodeTopicId(name) }),
+    name: t.expose('name', { type: 'TopicName' }),
+    epoch: t.exposeID('epoch', {
+      description:
+        "Changes when the topic's numbering starts again (purge, restore). Sequences of two epochs do not compare.",
+    }),
+    headSequence: t.expose('head', {
+      type: 'Sequence',
+      description: 'The newest sequence given out; 0 for an empty topic.',
+    }),
+    tailSequence: t.expose('tail', {
+      type: 'Sequence',
+      description: 'The oldest sequence still kept; 0 where none is.',
+    }),
+    messages: t.field({
+      type: MessageConnection,
+      description: "The topic's history, as `Query.messages`.",
+      args: historyArgs(t),
+      resolve: ({ name }, args, { services, viewer }) =>
+        services.history.page({ topic: name, ...args }, viewer),
+    }),
+  }),
+})
+
+const TopicEdge = builder.objectRef<TopicState>('TopicEdge')
+
+TopicEdge.implement({
+  description: 'A topic in a page.',
+  fields: (t) => ({
+    cursor: t.field({ type: 'Cursor', resolve: listCursor }),
+    node: t.field({ type: Topic, resolve: (topic) => topic }),
+  }),
+})
+
+const TopicConnection = builder.objectRef<TopicsPage>('TopicConnection')
+
+TopicConnection.implement({
+  description: 'Topics in byte order of their names.',
+  fields: (t) => ({
+    edges: t.field({ type: [TopicEdge], resolve: ({ topics }) => topics }),
+    nodes: t.field({ type: [Topic], resolve: ({ topics }) => topics }),
+    pageInfo: t.field({
+      type: PageInfo,
+      resolve: ({ topics, hasNext, hasPrevious }) => ({
+        hasNextPage: hasNext,
+        hasPreviousPage: hasPrevious,
+        startCursor: cursorOf(topics[0]),
+        endCursor: cursorOf(topics.at(-1)),
+      }),
+    }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  topic: t.field({
+    type: Topic,
+    description: 'Where a topic stands.',
+    args: { name: t.arg({ type: 'TopicName', required: true }) },
+    resolve: (_root, { name }, { services }) => services.log.topic(name),
+  }),
+  topics: t.field({
+    type: TopicConnection,
+    description: 'The topics that have messages, by name; the first 25 where `first` is not given.',
+    args: {
+      prefix: t.arg.string({ description: 'Only names that begin with this.' }),
+      first: t.arg.int({ description: '1 to 1000.' }),
+      after: t.arg({ type: 'Cursor', description: 'Only names behind the one of this cursor.' }),
+    },
+    resolve: (_root, { prefix, first, after }, { services }) =>
+      services.log.topics({
+        prefix: parseTopicPrefix(prefix ?? ''),
+        limit: parseLimit(first, services.limits.page),
+        after: after == null ? undefined : nameOf(after),
+      }),
+  }),
+}))
+
+/** In a list of topics, a cursor stands for the name: its position is that before all messages. */
+function listCursor({ name, epoch }: TopicState): Cursor {
+  return encodeCursor({ topic: name, epoch, sequence: BEFORE_ALL })
+}
+
+function cursorOf(topic: TopicState | undefined): Cursor | undefined {
+  return topic === undefined ? undefined : listCursor(topic)
+}
+
+function nameOf(cursor: Cursor) {
+  const { topic, sequence } = decodeCursor(cursor)
+  if (sequence === BEFORE_ALL) return topic
+  throw new CarillonError('INVALID_CURSOR', 'This is the cursor of a message, not of a topic.')
+}

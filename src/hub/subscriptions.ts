@@ -1,0 +1,56 @@
+import { parseFilter } from '../core/text.ts'
+import { parseTopicName, type TopicName } from '../core/topic-name.ts'
+import { CarillonError } from '../protocol/errors.ts'
+import type { Filter } from './filter.ts'
+import type { Hub } from './hub.ts'
+import type { Subscription } from './subscription.ts'
+
+/** What a subscriber asks for. Null and undefined both stand for "not given". */
+export interface SubscribeRequest {
+  /** 1 to 100 topics. */
+  readonly topics: readonly string[]
+  /** Only messages from these users. */
+  readonly from?: readonly string[] | null | undefined
+  /** Only messages of these types. */
+  readonly types?: readonly string[] | null | undefined
+  /** False: leave out what this same client published. Default true. */
+  readonly echo?: boolean | null | undefined
+}
+
+export interface SubscribeLimits {
+  readonly subscriptionTopics: number
+  readonly filterValues: number
+}
+
+/** Validates what subscribers ask for, and opens it. */
+export class Subscriptions {
+  readonly #hub: Hub
+  readonly #limits: SubscribeLimits
+
+  constructor(hub: Hub, limits: SubscribeLimits) {
+    this.#hub = hub
+    this.#limits = limits
+  }
+
+  /**
+   * Resolves once every message that is committed from then on will be delivered.
+   * @throws CarillonError INVALID_TOPIC_NAME, INVALID_INPUT, SERVICE_UNAVAILABLE, SHUTTING_DOWN
+   */
+  async open(request: SubscribeRequest, reader: Filter['reader']): Promise<Subscription> {
+    const { filterValues } = this.#limits
+    return this.#hub.subscribe(this.#topics(request), {
+      reader,
+      from: parseFilter('from', request.from, filterValues),
+      types: parseFilter('types', request.types, filterValues),
+      echo: request.echo ?? true,
+    })
+  }
+
+  #topics({ topics }: SubscribeRequest): readonly TopicName[] {
+    const max = this.#limits.subscriptionTopics
+    if (!Array.isArray(topics) || topics.length < 1 || topics.length > max) {
+      throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`)
+    }
+    return topics.map(parseTopicName)
+  }
+}

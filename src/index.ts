@@ -1,0 +1,30 @@
+export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
+export type { Identity } from './access/viewer.ts'
+export type { AckRequest } from './consumers/acks.ts'
+export type { Consumer } from './consumers/consumer-store.ts'
+export type { Cursor } from './core/cursor.ts'
+export type { JsonValue } from './core/json.ts'
+export type { Message } from './core/message.ts'
+export type { Epoch, Sequence } from './core/sequence.ts'
+export type { TopicName } from './core/topic-name.ts'
+export { DatabaseStartError } from './database/database.ts'
+export type { Subscription } from './hub/subscription.ts'
+export type { SubscribeRequest } from './hub/subscriptions.ts'
+export type { GroupCommitBounds } from './log/group-commit.ts'
+export type { HistoryRequest } from './log/history.ts'
+export type { Appended, Page, TopicState } from './log/log.ts'
+export type { Health } from './ops/health.ts'
+export type { Logger, LogLevel } from './ops/logger.ts'
+export { CLOSE_CODES } from './protocol/close-codes.ts'
+export { CarillonError, ERRORS, type ErrorCode, type ErrorEntry } from './protocol/errors.ts'
+export type { PublishRequest } from './publish/publish-request.ts'
+export {
+  type CallOptions,
+  type Carillon,
+  type CarillonOptions,
+  createCarillon,
+  type HandlerSubscription,
+  type MessageHandler,
+  type SubscribeOptions,
+} from './server.ts'
+export type { Address } from './transport/server.ts'

@@ -1,0 +1,175 @@
+import type { Draft, Message, Reader } from '../core/message.ts'
+import { isVisible } from '../core/message.ts'
+import type { Position, Sequence } from '../core/sequence.ts'
+import type { TopicName } from '../core/topic-name.ts'
+import type { Database } from '../database/database.ts'
+import { withFaults } from '../database/faults.ts'
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
+import { GroupCommit, type GroupCommitBounds, type UnitResult } from './group-commit.ts'
+import type {
+  Appended,
+  Log,
+  LogSlice,
+  Page,
+  PageQuery,
+  TopicState,
+  TopicsPage,
+  TopicsQuery,
+} from './log.ts'
+import {
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  TOPIC_COLUMNS,
+  type TopicRow,
+  toMessage,
+  toTopicState,
+} from './message-rows.ts'
+import { type PageRow, pageStatement } from './page-statement.ts'
+import { type PublishRow, publishStatement, readUnitResults } from './publish-statement.ts'
+
+/** A read ends with the message with which its payloads reach this many bytes. */
+const MAX_READ_BYTES = 256 * 1024
+
+/** The log in PostgreSQL, real or embedded. */
+export class PrismaLog implements Log {
+  readonly #prisma: PrismaClient
+  readonly #commits: GroupCommit
+
+  constructor(database: Database, bounds: GroupCommitBounds = {}) {
+    this.#prisma = database.prisma
+    this.#commits = new GroupCommit((units) => this.#commit(units), bounds)
+  }
+
+  append(drafts: readonly Draft[]): Promise<readonly Appended[]> {
+    if (drafts.length === 0) return Promise.resolve([])
+    return this.#commits.add(drafts)
+  }
+
+  async page(query: PageQuery): Promise<Page> {
+    const rows = await this.#rows<PageRow>(pageStatement(query))
+    const [first] = rows
+    if (first === undefined) return this.#emptyPage(query.topic)
+    const topic = toTopicState(first)
+    const found = rows.filter(isMessage).map((row) => toMessage(topic.name, topic.epoch, row))
+    const hasMore = found.length > query.limit
+    const forward = query.take === 'first'
+    return {
+      topic,
+      messages: forward ? found.slice(0, query.limit) : found.slice(hasMore ? 1 : 0),
+      hasNext: first.newer || (forward && hasMore),
+      hasPrevious: first.older || (!forward && hasMore),
+    }
+  }
+
+  async read(topic: TopicName, after: Sequence, limit: number): Promise<LogSlice> {
+    const rows = await this.#rows<TopicRow & MessageRow>(Prisma.sql`
+      SELECT ${TOPIC_COLUMNS}, slice.*
+      FROM carillon.topics t
+      LEFT JOIN LATERAL (
+        SELECT ${MESSAGE_COLUMNS} FROM (
+          SELECT s.*, sum(octet_length(s.payload::text)) OVER (ORDER BY s.sequence)
+                      - octet_length(s.payload::text) AS bytes_before
+          FROM (
+            SELECT * FROM carillon.messages
+            WHERE topic_id = t.id AND sequence > ${after}::bigint
+            ORDER BY sequence LIMIT ${limit}
+          ) s
+        ) m
+        WHERE m.bytes_before < ${MAX_READ_BYTES}
+      ) slice ON true
+      WHERE t.name = ${topic}
+      ORDER BY slice.sequence`)
+    const [first] = rows
+    if (first === undefined) return { topic: await this.topic(topic), messages: [] }
+    const state = toTopicState(first)
+    const messages = rows.filter(isMessage).map((row) => toMessage(topic, state.epoch, row))
+    return { topic: state, messages }
+  }
+
+  async message(
+    topic: TopicName,
+    position: Position,
+    reader: Reader,
+  ): Promise<Message | undefined> {
+    const [row] = await this.#rows<MessageRow>(Prisma.sql`
+      SELECT ${MESSAGE_COLUMNS}
+      FROM carillon.topics t JOIN carillon.messages m ON m.topic_id = t.id
+      WHERE t.name = ${topic} AND t.epoch = ${position.epoch}
+        AND m.sequence = ${position.sequence}::bigint
+        AND (m.expires_at IS NULL OR m.expires_at > now())`)
+    if (row === undefined) return undefined
+    const message = toMessage(topic, position.epoch, row)
+    return isVisible(message, reader) ? message : undefined
+  }
+
+  async topic(name: TopicName): Promise<TopicState> {
+    const [state] = await this.topicStates([name])
+    return state ?? raise(new Error('A topic has no state.'))
+  }
+
+  async topicStates(names: readonly TopicName[]): Promise<readonly TopicState[]> {
+    const rows = await this.#rows<TopicRow>(Prisma.sql`
+      SELECT n.name, coalesce(t.epoch, o.epoch) AS epoch,
+             coalesce(t.head, 0)::float8 AS head, coalesce(t.tail, 1)::float8 AS tail
+      FROM carillon.origin o, unnest(${[...names]}::text[]) WITH ORDINALITY AS n(name, place)
+      LEFT JOIN carillon.topics t ON t.name = n.name
+      ORDER BY n.place`)
+    return rows.map(toTopicState)
+  }
+
+  async topics({ prefix, limit, after }: TopicsQuery): Promise<TopicsPage> {
+    // No topic name has a character as high as "~", so it stands behind all with the prefix.
+    const listed = Prisma.sql`t.name >= ${prefix} AND t.name < ${`${prefix}~`} AND t.head > 0`
+    const rows = await this.#rows<TopicRow & { readonly older: boolean }>(Prisma.sql`
+      SELECT page.*, ends.older
+      FROM (
+        SELECT EXISTS (
+          SELECT 1 FROM carillon.topics t WHERE ${listed} AND t.name <= ${after ?? ''}
+        ) AS older
+      ) ends
+      LEFT JOIN LATERAL (
+        SELECT ${TOPIC_COLUMNS} FROM carillon.topics t
+        WHERE ${listed} AND t.name > ${after ?? ''}
+        ORDER BY t.name LIMIT ${limit + 1}
+      ) page ON true
+      ORDER BY page.name`)
+    const topics = rows.filter((row) => row.name !== null).map(toTopicState)
+    return {
+      topics: topics.slice(0, limit),
+      hasNext: topics.length > limit,
+      hasPrevious: rows[0]?.older === true,
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.#rows(Prisma.sql`SELECT 1`)
+  }
+
+  close(): Promise<void> {
+    return this.#commits.close()
+  }
+
+  async #commit(units: readonly (readonly Draft[])[]): Promise<readonly UnitResult[]> {
+    return readUnitResults(units, await this.#rows<PublishRow>(publishStatement(units)))
+  }
+
+  async #emptyPage(name: TopicName): Promise<Page> {
+    const topic = await this.topic(name)
+    return { topic, messages: [], hasNext: false, hasPrevious: false }
+  }
+
+  #rows<Row>(statement: Prisma.Sql): Promise<Row[]> {
+    return withFaults(() => this.#prisma.$queryRaw<Row[]>(statement))
+  }
+}
+
+/** A row of an outer join that found a message. */
+function isMessage<Row extends { readonly sequence: Sequence | null }>(
+  row: Row,
+): row is Row & { readonly sequence: Sequence } {
+  return row.sequence !== null
+}
+
+function raise(error: Error): never {
+  throw error
+}

@@ -1,0 +1,307 @@
+import type { Server } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { GraphQLSchema } from 'graphql'
+import { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
+import { type Identity, viewerOf } from './access/viewer.ts'
+import type { Bus } from './bus/bus.ts'
+import { MemoryBus } from './bus/memory-bus.ts'
+import { RedisBus } from './bus/redis-bus.ts'
+import { type AckRequest, Acks } from './consumers/acks.ts'
+import type { Consumer } from './consumers/consumer-store.ts'
+import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
+import type { Message } from './core/message.ts'
+import type { Database } from './database/database.ts'
+import { openEmbedded } from './database/embedded.ts'
+import { openPostgresql } from './database/postgresql.ts'
+import type { Services } from './graphql/context.ts'
+import { Documents } from './graphql/documents.ts'
+import { schema } from './graphql/schema.ts'
+import { Hub } from './hub/hub.ts'
+import type { Subscription } from './hub/subscription.ts'
+import { type SubscribeRequest, Subscriptions } from './hub/subscriptions.ts'
+import type { GroupCommitBounds } from './log/group-commit.ts'
+import { History, type HistoryRequest } from './log/history.ts'
+import type { Appended, Page } from './log/log.ts'
+import { PrismaLog } from './log/prisma-log.ts'
+import { checkHealth, type Health } from './ops/health.ts'
+import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
+import { CarillonError } from './protocol/errors.ts'
+import type { PublishRequest } from './publish/publish-request.ts'
+import { Publisher } from './publish/publisher.ts'
+import { createHttpHandler, type HttpHandler } from './transport/http.ts'
+import { type Address, ServerTransport } from './transport/server.ts'
+import { WebSocketTransport } from './transport/websocket.ts'
+
+export interface CarillonOptions {
+  /** A PostgreSQL server, 14 or newer. Default: the embedded one in `dataDir`. */
+  readonly databaseUrl?: string
+  /** Where the embedded database lives; `memory:` for nowhere. Default `./.carillon`. */
+  readonly dataDir?: string
+  /** A Redis that carries messages between the instances on one database. Default: one instance. */
+  readonly redisUrl?: string
+  /** Connections to PostgreSQL at most. Default 10. */
+  readonly maxConnections?: number
+  /** How much callers may ask for at once; those left out keep their default. */
+  readonly limits?: Partial<Limits>
+  /** Bounds of the queue in front of the database; those left out keep their default. */
+  readonly publishQueue?: GroupCommitBounds
+  /** Where to log. Default: lines of JSON on standard error, from `logLevel` up. */
+  readonly logger?: Logger
+  /** Default `warn`. */
+  readonly logLevel?: LogLevel
+}
+
+/** On whose behalf a call of the library is made. */
+export interface CallOptions {
+  /** Default: the backend itself, which sees every message. */
+  readonly as?: Identity
+}
+
+export interface SubscribeOptions extends CallOptions {
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal
+}
+
+/** Called with each message, one after the other: the next waits until a promise has settled. */
+export type MessageHandler = (message: Message) => unknown
+
+/** A subscription with a handler. */
+export interface HandlerSubscription extends AsyncDisposable {
+  /** Ends the subscription; no call of the handler begins after this. Idempotent. */
+  unsubscribe(): Promise<void>
+  /**
+   * Settles when the subscription has ended: rejects with what the handler threw, which ends it, or
+   * with the error that ended it.
+   */
+  readonly ended: Promise<void>
+}
+
+/** A server of realtime messages, to be used as a library, over GraphQL, or both. */
+export interface Carillon extends AsyncDisposable {
+  /** The GraphQL schema that is served. */
+  readonly schema: GraphQLSchema
+  /** The database in use. */
+  readonly database: Pick<Database, 'kind' | 'location'>
+  /** What carries messages between instances. */
+  readonly bus: Pick<Bus, 'kind'>
+
+  /** Publishes a message; resolves once it is committed. Throws CarillonErrors of the catalogue. */
+  publish(request: PublishRequest, options?: CallOptions): Promise<Appended>
+  /** Publishes at most 100 messages, all or nothing, in one commit and in this order. */
+  publishMany(
+    requests: readonly PublishRequest[],
+    options?: CallOptions,
+  ): Promise<readonly Appended[]>
+  /** A page of history, oldest first. */
+  messages(request: HistoryRequest, options?: CallOptions): Promise<Page>
+  /**
+   * Messages as they are published. Resolves once every message that is committed from then on
+   * will be delivered; leave the loop, or call `return()`, to unsubscribe.
+   */
+  subscribe(request: SubscribeRequest, options?: SubscribeOptions): Promise<Subscription>
+  /** The same, with a handler. */
+  subscribe(
+    request: SubscribeRequest,
+    handler: MessageHandler,
+    options?: SubscribeOptions,
+  ): Promise<HandlerSubscription>
+  /** Records how far a durable reader has come. */
+  ack(request: AckRequest, options?: CallOptions): Promise<Consumer>
+
+  /** Answers requests to /graphql and /health; all of it but WebSockets. */
+  fetch(request: Request): Promise<Response>
+  /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
+  attach(server: Server): void
+  /** Serves on a port of its own; port 0 takes a free one. */
+  listen(options?: { readonly host?: string; readonly port?: number }): Promise<Address>
+  health(): Promise<Health>
+  /**
+   * Stops accepting, finishes what is in flight, ends subscriptions, and closes everything within
+   * 10 seconds. Idempotent.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database, applies the migrations and makes a server, which listens nowhere yet.
+ * @throws DatabaseStartError where the database cannot be used
+ */
+export async function createCarillon(options: CarillonOptions = {}): Promise<Carillon> {
+  const logger = options.logger ?? createLogger(options.logLevel ?? 'warn')
+  return new CarillonServer(await openDatabase(options, logger), options, logger)
+}
+
+function openDatabase(options: CarillonOptions, logger: Logger): Promise<Database> {
+  const { databaseUrl, maxConnections, dataDir = './.carillon' } = options
+  if (databaseUrl === undefined) return openEmbedded(dataDir)
+  return openPostgresql({
+    url: databaseUrl,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    onFault: (error) => logger.warn({ error }, 'A connection to PostgreSQL broke.'),
+  })
+}
+
+/** `close` resolves by then, in milliseconds, whatever does not answer. */
+const CLOSE_DEADLINE_MS = 9_000
+
+function openBus({ redisUrl: url }: CarillonOptions, onFault: (error: unknown) => void): Bus {
+  return url === undefined ? new MemoryBus(onFault) : new RedisBus({ url, onFault })
+}
+
+class CarillonServer implements Carillon {
+  readonly schema = schema
+  readonly database: Database
+  readonly bus: Pick<Bus, 'kind'>
+  readonly #logger: Logger
+  readonly #log: PrismaLog
+  readonly #bus: Bus
+  readonly #hub: Hub
+  readonly #services: Services
+  readonly #http: HttpHandler
+  readonly #transport: ServerTransport
+  #closing: Promise<void> | undefined
+
+  constructor(database: Database, options: CarillonOptions, logger: Logger) {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const report = (error: unknown) => this.#report(error)
+    this.database = database
+    this.#logger = logger
+    this.#log = new PrismaLog(database, options.publishQueue)
+    this.#bus = openBus(options, report)
+    this.bus = this.#bus
+    this.#hub = new Hub({ log: this.#log, bus: this.#bus, onFault: report })
+    this.#services = {
+      limits,
+      log: this.#log,
+      history: new History(this.#log, limits),
+      publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
+      acks: new Acks(new PrismaConsumerStore(database)),
+      subscriptions: new Subscriptions(this.#hub, limits),
+    }
+    const parts = { schema, documents: new Documents(schema), services: this.#services, report }
+    this.#http = createHttpHandler({
+      ...parts,
+      isShuttingDown: () => this.#closing !== undefined,
+      readiness: async () => {
+        const body = await this.health()
+        return { ok: body.status !== 'unavailable', body }
+      },
+    })
+    this.#transport = new ServerTransport(this.#http, new WebSocketTransport(parts))
+  }
+
+  async publish(request: PublishRequest, { as }: CallOptions = {}): Promise<Appended> {
+    this.#ensureOpen()
+    return this.#services.publisher.publish(request, viewerOf(as))
+  }
+
+  async publishMany(
+    requests: readonly PublishRequest[],
+    { as }: CallOptions = {},
+  ): Promise<readonly Appended[]> {
+    this.#ensureOpen()
+    return this.#services.publisher.publishMany(requests, viewerOf(as))
+  }
+
+  async messages(request: HistoryRequest, { as }: CallOptions = {}): Promise<Page> {
+    this.#ensureOpen()
+    return this.#services.history.page(request, viewerOf(as))
+  }
+
+  subscribe(request: SubscribeRequest, options?: SubscribeOptions): Promise<Subscription>
+  subscribe(
+    request: SubscribeRequest,
+    handler: MessageHandler,
+    options?: SubscribeOptions,
+  ): Promise<HandlerSubscription>
+  async subscribe(
+    request: SubscribeRequest,
+    second: MessageHandler | SubscribeOptions = {},
+    third: SubscribeOptions = {},
+  ): Promise<Subscription | HandlerSubscription> {
+    if (typeof second !== 'function') return this.#open(request, second)
+    return handle(await this.#open(request, third), second)
+  }
+
+  async ack(request: AckRequest, { as }: CallOptions = {}): Promise<Consumer> {
+    this.#ensureOpen()
+    return this.#services.acks.ack(request, viewerOf(as).userId)
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    return this.#http.fetch(request)
+  }
+
+  attach(server: Server): void {
+    this.#transport.attach(server)
+  }
+
+  listen({ host = '127.0.0.1', port = 4000 } = {}): Promise<Address> {
+    return this.#transport.listen(host, port)
+  }
+
+  health(): Promise<Health> {
+    return checkHealth({
+      ping: () => this.#log.ping(),
+      isBusConnected: () => this.#bus.isConnected,
+      isShuttingDown: () => this.#closing !== undefined,
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * From the outside in: each part can still use what is behind it until it is done. A part that is not
+   * done in time, such as a database that does not answer, is left behind.
+   */
+  async #close(): Promise<void> {
+    const tooLate = delay(CLOSE_DEADLINE_MS, undefined, { ref: false })
+    await Promise.race([this.#closeParts(), tooLate])
+  }
+
+  async #closeParts(): Promise<void> {
+    await this.#transport.close()
+    await this.#log.close()
+    await this.#hub.close()
+    await this.#bus.close()
+    await this.database.close()
+  }
+
+  async #open(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
+    this.#ensureOpen()
+    options.signal?.throwIfAborted()
+    const subscription = await this.#services.subscriptions.open(request, viewerOf(options.as))
+    if (options.signal !== undefined) subscription.closeOn(options.signal)
+    return subscription
+  }
+
+  #ensureOpen(): void {
+    if (this.#closing !== undefined) throw new CarillonError('SHUTTING_DOWN')
+  }
+
+  #report(error: unknown): void {
+    if (error instanceof CarillonError) this.#logger.warn({ error }, error.message)
+    else this.#logger.error({ error }, 'Something unexpected went wrong.')
+  }
+}
+
+function handle(subscription: Subscription, handler: MessageHandler): HandlerSubscription {
+  const ended = run(subscription, handler)
+  ended.catch(() => undefined) // who wants to know awaits `ended`
+  const unsubscribe = async () => subscription.close()
+  return { ended, unsubscribe, [Symbol.asyncDispose]: unsubscribe }
+}
+
+async function run(subscription: Subscription, handler: MessageHandler): Promise<void> {
+  for await (const message of subscription) {
+    if (subscription.isClosed) return // it was handed over before the subscription ended
+    await handler(message)
+  }
+}

@@ -1,0 +1,305 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  execute,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  subscribe,
+} from 'graphql'
+import { handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { isAllowedOrigin } from '../access/origins.ts'
+import { openViewer, type Viewer } from '../access/viewer.ts'
+import type { GraphQLContext, Services } from '../graphql/context.ts'
+import type { Documents } from '../graphql/documents.ts'
+import { formatError, type ReportError } from '../graphql/errors.ts'
+import { CLOSE_CODES } from '../protocol/close-codes.ts'
+import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import { Inbox } from './inbox.ts'
+import { refuseUpgrade } from './refuse-upgrade.ts'
+
+export interface WebSocketParts {
+  readonly schema: GraphQLSchema
+  readonly documents: Documents
+  readonly services: Services
+  readonly report: ReportError
+}
+
+export interface WebSocketBounds {
+  /** How long a client may take to send its init message, in milliseconds. */
+  readonly initTimeoutMs: number
+  /** How often a socket is asked for a sign of life, in milliseconds; it has as long to answer. */
+  readonly heartbeatMs: number
+  /** The longest message of a client, in bytes. */
+  readonly maxMessageBytes: number
+}
+
+export const DEFAULT_WEBSOCKET_BOUNDS: WebSocketBounds = {
+  initTimeoutMs: 3_000,
+  heartbeatMs: 12_000,
+  maxMessageBytes: 8 * 1024 * 1024,
+}
+
+/** What is known of one socket. */
+interface Connection {
+  readonly socket: WebSocket
+  viewer: Viewer | undefined
+  inbox: Inbox | undefined
+}
+
+type ConnectionParams = Record<'clientId', unknown>
+
+/**
+ * GraphQL over WebSocket, by the graphql-transport-ws protocol:
+ * https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+ */
+export class WebSocketTransport {
+  readonly #parts: WebSocketParts
+  readonly #bounds: WebSocketBounds
+  readonly #sockets: WebSocketServer
+  readonly #protocol: ReturnType<typeof makeServer<ConnectionParams, Connection>>
+  readonly #heartbeat: NodeJS.Timeout
+  /** Sockets that have not answered the last heartbeat yet. */
+  readonly #silent = new WeakSet<WebSocket>()
+  /** Queries and mutations under way, each until its answer has been sent. */
+  readonly #answering = new Set<Promise<void>>()
+  #closing: Promise<void> | undefined
+
+  constructor(parts: WebSocketParts, bounds: WebSocketBounds = DEFAULT_WEBSOCKET_BOUNDS) {
+    this.#parts = parts
+    this.#bounds = bounds
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      handleProtocols,
+      maxPayload: bounds.maxMessageBytes,
+      perMessageDeflate: false,
+    })
+    this.#protocol = this.#makeProtocol()
+    this.#heartbeat = setInterval(() => this.#beat(), bounds.heartbeatMs)
+    this.#heartbeat.unref()
+  }
+
+  /** Takes over an upgrade request of an HTTP server. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = this.#refusal(request)
+    if (refusal !== undefined) refuseUpgrade(socket, refusal)
+    else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened))
+  }
+
+  #refusal({ headers: { origin, host } }: IncomingMessage): string | undefined {
+    if (this.#closing !== undefined) return '503 Service Unavailable'
+    return isAllowedOrigin(origin ?? null, host ?? null) ? undefined : '403 Forbidden'
+  }
+
+  /**
+   * Lets running queries and mutations finish, then closes every socket with 1012, upon which
+   * clients connect again: no `complete`, which would end their subscriptions for good. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#heartbeat)
+    await this.#answered()
+    const closed = [...this.#sockets.clients].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    for (const socket of this.#sockets.clients) {
+      socket.close(CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
+    }
+    const impatient = setTimeout(() => this.#terminate(), CLOSE_GRACE_MS)
+    await Promise.all(closed)
+    clearTimeout(impatient)
+    this.#sockets.close()
+  }
+
+  /** A client that does not read its answers keeps nobody waiting for longer than this. */
+  async #answered(): Promise<void> {
+    let impatient: NodeJS.Timeout | undefined
+    const tooLate = new Promise<void>((resolve) => {
+      impatient = setTimeout(resolve, ANSWER_GRACE_MS)
+    })
+    await Promise.race([Promise.all(this.#answering), tooLate])
+    clearTimeout(impatient)
+  }
+
+  #terminate(): void {
+    for (const socket of this.#sockets.clients) socket.terminate()
+  }
+
+  #open(socket: WebSocket): void {
+    const { report } = this.#parts
+    const connection: Connection = { socket, viewer: undefined, inbox: undefined }
+    socket.on('error', (error) => this.#onSocketError(error))
+    socket.on('pong', () => this.#silent.delete(socket))
+    const closed = this.#protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (text) => send(socket, text),
+        close: (code = CLOSE_CODES.INTERNAL_SERVER_ERROR, reason = '') =>
+          close(socket, code, reason),
+        onMessage: (handle) => {
+          const inbox = this.#openInbox(socket, handle)
+          connection.inbox = inbox
+          socket.on('message', (data) => inbox.receive(String(data)))
+        },
+      },
+      connection,
+    )
+    socket.once('close', (code, reason) => {
+      closed(code, String(reason)).catch(report)
+    })
+  }
+
+  #openInbox(socket: WebSocket, handle: (text: string) => Promise<void>): Inbox {
+    return new Inbox({
+      handle,
+      close: (code, reason) => close(socket, code, reason),
+      isOpen: () => socket.readyState === socket.OPEN,
+      onFault: (error) => {
+        this.#parts.report(error)
+        close(socket, CLOSE_CODES.INTERNAL_SERVER_ERROR, ERRORS.INTERNAL.message)
+      },
+    })
+  }
+
+  /** Clients break connections and protocols; `ws` closes the socket by itself. */
+  #onSocketError(error: Error): void {
+    const isFault = !('code' in error)
+    if (isFault) this.#parts.report(error)
+  }
+
+  #makeProtocol() {
+    const { report } = this.#parts
+    return makeServer<ConnectionParams, Connection>({
+      connectionInitWaitTimeout: this.#bounds.initTimeoutMs,
+      onConnect: (context) => this.#connect(context.extra, context.connectionParams),
+      onSubscribe: (context, id, payload) => {
+        const prepared = this.#prepare(context.extra, payload)
+        if ('document' in prepared) this.#remember(context.extra, id, prepared)
+        return prepared
+      },
+      execute,
+      subscribe,
+      onNext: (_context, _id, _payload, _args, result) => formatResult(result, report),
+      onError: (_context, _id, _payload, errors) =>
+        errors.map((error) => formatError(error, report).toJSON()),
+    })
+  }
+
+  #connect(connection: Connection, params: ConnectionParams | undefined): boolean {
+    try {
+      connection.viewer = openViewer(params?.clientId)
+      return true
+    } catch (error) {
+      if (!(error instanceof CarillonError)) throw error
+      connection.socket.close(ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
+      return false
+    }
+  }
+
+  /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
+  #prepare(
+    { viewer }: Connection,
+    { query, variables, operationName }: SubscribePayload,
+  ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
+    const { schema, documents, services } = this.#parts
+    const prepared = documents.prepare(query)
+    if (prepared.kind === 'invalid') return prepared.errors
+    if (this.#closing !== undefined) {
+      // An error would end a subscription for good: its client connects again after the close.
+      return isSubscription(prepared.document, operationName)
+        ? new Promise(() => {})
+        : [shuttingDown()]
+    }
+    if (viewer === undefined)
+      throw new Error('An operation came before the connection was acknowledged.')
+    const contextValue: GraphQLContext = { viewer, services }
+    return {
+      schema,
+      document: prepared.document,
+      variableValues: variables ?? null,
+      operationName: operationName ?? null,
+      contextValue,
+    }
+  }
+
+  /** Remembers what is to be answered, so that a shutdown can wait for it. */
+  #remember({ inbox }: Connection, id: string, { document, operationName }: ExecutionArgs): void {
+    if (inbox === undefined || isSubscription(document, operationName)) return
+    const answered = inbox.ended(id).finally(() => this.#answering.delete(answered))
+    this.#answering.add(answered)
+  }
+
+  /** One timer for all sockets: who has not answered since the last beat is gone. */
+  #beat(): void {
+    for (const socket of this.#sockets.clients) {
+      if (this.#silent.has(socket)) socket.terminate()
+      else {
+        this.#silent.add(socket)
+        socket.ping()
+      }
+    }
+  }
+}
+
+function isSubscription(document: DocumentNode, operationName?: string | null): boolean {
+  return getOperationAST(document, operationName)?.operation === 'subscription'
+}
+
+/** How long clients have to answer a close, in milliseconds. */
+const CLOSE_GRACE_MS = 2_000
+
+/** How long queries and mutations may take to be answered once the server closes, in milliseconds. */
+const ANSWER_GRACE_MS = 5_000
+
+/** The room for a close's reason, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
+const MAX_REASON_BYTES = 123
+
+/** Cuts a reason that is too long, at a whole character; `ws` would throw. */
+function close(socket: WebSocket, code: number, reason: string): void {
+  const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
+  socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
+}
+
+function send(socket: WebSocket, text: string): Promise<void> {
+  if (socket.readyState !== socket.OPEN) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    socket.send(text, (error) => {
+      // A client that went away while the frame was on its way is told nothing, and is no fault.
+      if (error && socket.readyState === socket.OPEN) reject(error)
+      else resolve()
+    })
+  })
+}
+
+/** What executing answers, as graphql-ws hands it on. */
+interface OperationResult {
+  readonly data?: Record<string, unknown> | null | undefined
+  readonly errors?: readonly GraphQLError[] | undefined
+  readonly extensions?: Record<string, unknown> | undefined
+}
+
+/** The result to send where it has errors; undefined where it can go as it is. */
+function formatResult(
+  { data, errors, extensions }: OperationResult,
+  report: ReportError,
+): FormattedExecutionResult | undefined {
+  if (errors === undefined) return undefined
+  return {
+    errors: errors.map((error) => formatError(error, report).toJSON()),
+    ...(data === undefined ? {} : { data }),
+    ...(extensions === undefined ? {} : { extensions }),
+  }
+}
+
+function shuttingDown(): GraphQLError {
+  const error = new CarillonError('SHUTTING_DOWN')
+  return new GraphQLError(error.message, { originalError: error })
+}

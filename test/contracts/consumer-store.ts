@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import type { ConsumerStore } from '../../src/consumers/consumer-store.ts'
+import type { Epoch, Sequence } from '../../src/core/sequence.ts'
+import type { TopicName } from '../../src/core/topic-name.ts'
+import type { Log } from '../../src/log/log.ts'
+import { draft } from '../support/messages.ts'
+import { rejection } from '../support/rejection.ts'
+
+export interface StoreUnderTest {
+  readonly store: ConsumerStore
+  readonly log: Log
+}
+
+let topics = 0
+
+/** What every implementation of the consumer store promises. */
+export function describeConsumerStore(open: () => StoreUnderTest): void {
+  /** A new topic with so many messages. */
+  async function newTopic(messages: number): Promise<TopicName> {
+    const topic = `acks:${++topics}` as TopicName
+    await open().log.append(Array.from({ length: messages }, () => draft(topic)))
+    return topic
+  }
+
+  function ack(topic: TopicName, sequence: number, epoch?: Epoch, userId = 'ann') {
+    return open().store.ack({ userId, name: 'worker', topic }, sequence as Sequence, epoch)
+  }
+
+  test('a consumer is not there before it has acknowledged', async () => {
+    const topic = await newTopic(1)
+    const key = { userId: 'ann', name: 'worker', topic }
+    expect(await open().store.consumer(key)).toBeUndefined()
+    const acked = await ack(topic, 1)
+    expect(await open().store.consumer(key)).toEqual(acked)
+  })
+
+  test('an ack moves a consumer forward, and never back', async () => {
+    const topic = await newTopic(5)
+    expect(await ack(topic, 3)).toMatchObject({ acked: 3, lag: 2 })
+    expect(await ack(topic, 2)).toMatchObject({ acked: 3, lag: 2 })
+    expect(await ack(topic, 5)).toMatchObject({ acked: 5, lag: 0 })
+  })
+
+  test('an ack that changes nothing leaves updatedAt alone', async () => {
+    const topic = await newTopic(2)
+    const { updatedAt } = await ack(topic, 2)
+    expect((await ack(topic, 1)).updatedAt).toEqual(updatedAt)
+  })
+
+  test('of acks at the same time the highest stays', async () => {
+    const topic = await newTopic(50)
+    const sequences = Array.from({ length: 50 }, (_, n) => ((n * 7) % 50) + 1)
+    await Promise.all(sequences.map((sequence) => ack(topic, sequence)))
+    expect(await ack(topic, 1)).toMatchObject({ acked: 50 })
+  })
+
+  test('an ack past the head is refused, and makes no consumer', async () => {
+    const topic = await newTopic(2)
+    expect(await rejection(ack(topic, 3))).toMatchObject({ code: 'INVALID_INPUT' })
+    expect(await open().store.consumer({ userId: 'ann', name: 'worker', topic })).toBeUndefined()
+    expect(await rejection(ack('acks:never' as TopicName, 1))).toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+  })
+
+  test('an ack of another epoch is refused', async () => {
+    const topic = await newTopic(2)
+    const { epoch } = await open().log.topic(topic)
+    expect(await ack(topic, 1, epoch)).toMatchObject({ acked: 1, epoch })
+    expect(await rejection(ack(topic, 2, '000000000000' as Epoch))).toMatchObject({
+      code: 'CURSOR_EXPIRED',
+    })
+  })
+
+  test('a consumer belongs to its user and its topic', async () => {
+    const [one, other] = [await newTopic(3), await newTopic(3)]
+    await ack(one, 3)
+    expect(await ack(one, 1, undefined, 'bob')).toMatchObject({ acked: 1, userId: 'bob' })
+    expect(await ack(other, 2)).toMatchObject({ acked: 2 })
+  })
+}

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+
+function messageOf(environment: NodeJS.ProcessEnv): string | undefined {
+  try {
+    readConfig(environment)
+    return undefined
+  } catch (error) {
+    return error instanceof Error && error.name === 'ConfigError' ? error.message : String(error)
+  }
+}
+
+test('needs no environment at all', () => {
+  expect(readConfig({})).toEqual({
+    host: '127.0.0.1',
+    port: 4000,
+    dataDir: './.carillon',
+    logLevel: 'warn',
+  })
+})
+
+test('takes empty variables for unset', () => {
+  expect(readConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 4000 })
+})
+
+test('uses PostgreSQL where there is a URL', () => {
+  const config = readConfig({ DATABASE_URL: 'postgres://u:p@db/x', PORT: '0', HOST: '::1' })
+  expect(config).toEqual({
+    host: '::1',
+    port: 0,
+    databaseUrl: 'postgres://u:p@db/x',
+    logLevel: 'warn',
+  })
+})
+
+test.each([
+  [{ PORT: 'x' }, 'PORT has to be a port number from 0 to 65535, not "x".'],
+  [{ PORT: '65536' }, 'PORT has to be a port number from 0 to 65535, not "65536".'],
+  [{ PORT: '1.5' }, 'PORT has to be a port number from 0 to 65535, not "1.5".'],
+  [
+    { DATABASE_URL: 'mysql://root:secret@db/x' },
+    'DATABASE_URL has to be a URL such as postgresql://user:password@host:5432/database.',
+  ],
+  [
+    { CARILLON_LOG_LEVEL: 'loud' },
+    'CARILLON_LOG_LEVEL has to be one of debug, info, warn, error, silent, not "loud".',
+  ],
+])('says what is wrong with %j in one line', (environment, message) => {
+  expect(messageOf(environment)).toBe(message)
+})
+
+test('opens to other machines only where that is said', () => {
+  expect(messageOf({ HOST: '0.0.0.0' })).toMatch(/^HOST=0\.0\.0\.0 would let everyone/)
+  expect(readConfig({ HOST: '0.0.0.0', CARILLON_AUTH: 'open' })).toMatchObject({ host: '0.0.0.0' })
+})

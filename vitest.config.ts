@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const carillon = fileURLToPath(new URL('src/index.ts', import.meta.url))
+
+/** As Node itself resolves it: Vite would take the other build, and types of two builds do not mix. */
+const graphql = fileURLToPath(new URL('node_modules/graphql/index.js', import.meta.url))
+
+/** The architecture alone, for `npm run check`; everything, for `npm test`. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^carillon$/, replacement: carillon },
+      { find: /^graphql$/, replacement: graphql },
+    ],
+  },
+  // Node 20 knows no `using` declarations.
+  oxc: { target: 'node20' },
+  test: {
+    // Servers, databases and browsers share the machine: more files at once only wait longer.
+    maxWorkers: 2,
+    reporters: ['default', './test/support/closing-line-reporter.ts'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'architecture', include: ['test/architecture.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'carillon',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/architecture.test.ts'],
+          globalSetup: 'test/support/global-setup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
