@@ -118,6 +118,7 @@ export class RedisBus implements Bus {
         Math.min(50 * 2 ** attempt, MAX_RETRY_MS) * (0.5 + Math.random() / 2),
     })
     redis.on('error', (error) => this.#onRedisFault(error))
+    redis.on('close', () => this.#onRedisFault(new Error('The connection to Redis was cut.')))
     redis.on('ready', () => {
       this.#isFaultTold = false
     })

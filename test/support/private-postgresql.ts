@@ -44,7 +44,7 @@ export async function startPrivatePostgresql(): Promise<PrivatePostgresql> {
   /** To the postmaster and all its backends: each backend is a process group member. */
   function signal(name: NodeJS.Signals): void {
     if (server?.pid === undefined || server.exitCode !== null || server.signalCode !== null) return
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name)
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) sendSignal(pid, name)
   }
 
   async function kill(): Promise<void> {
@@ -92,6 +92,15 @@ function run(command: string, args: readonly string[], account: Account): void {
 function childrenOf(pid: number): readonly number[] {
   const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
   return stdout.split(/\s+/).filter(Boolean).map(Number)
+}
+
+/** A backend may end between being listed and being told. */
+function sendSignal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 async function untilAnswers(url: string): Promise<void> {
