@@ -9,25 +9,26 @@ import { RedisBus } from './bus/redis-bus.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
 import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
-import type { Message } from './core/message.ts'
+import type { AnyMessage } from './core/message.ts'
 import type { Database } from './database/database.ts'
 import { openEmbedded } from './database/embedded.ts'
 import { openPostgresql } from './database/postgresql.ts'
 import type { Services } from './graphql/context.ts'
 import { Documents } from './graphql/documents.ts'
 import { schema } from './graphql/schema.ts'
-import { Hub } from './hub/hub.ts'
+import { Hub, type HubBounds } from './hub/hub.ts'
+import type { OverflowRequest } from './hub/overflow.ts'
 import type { Subscription } from './hub/subscription.ts'
 import { type SubscribeRequest, Subscriptions } from './hub/subscriptions.ts'
 import type { GroupCommitBounds } from './log/group-commit.ts'
 import { History, type HistoryRequest } from './log/history.ts'
-import type { Appended, Page } from './log/log.ts'
+import type { Page } from './log/log.ts'
 import { PrismaLog } from './log/prisma-log.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
-import { Publisher } from './publish/publisher.ts'
+import { type Published, Publisher } from './publish/publisher.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
 import { type Address, ServerTransport } from './transport/server.ts'
 import { WebSocketTransport } from './transport/websocket.ts'
@@ -43,6 +44,14 @@ export interface CarillonOptions {
   readonly maxConnections?: number
   /** How much callers may ask for at once; those left out keep their default. */
   readonly limits?: Partial<Limits>
+  /** Bounds of live delivery; those left out keep their default. */
+  readonly delivery?: Partial<HubBounds>
+  /**
+   * Adds to the schema: answers another one, made of the one it is given, such as by `extendSchema` of
+   * graphql. Fields that it adds to a message are executed for each viewer, unless they say
+   * `extensions: { carillon: { shared: true } }`.
+   */
+  readonly extendSchema?: (schema: GraphQLSchema) => GraphQLSchema
   /** Bounds of the queue in front of the database; those left out keep their default. */
   readonly publishQueue?: GroupCommitBounds
   /** Where to log. Default: lines of JSON on standard error, from `logLevel` up. */
@@ -57,16 +66,18 @@ export interface CallOptions {
   readonly as?: Identity
 }
 
-export interface SubscribeOptions extends CallOptions {
+export interface SubscribeOptions extends CallOptions, OverflowRequest {
   /** Ends the subscription. */
   readonly signal?: AbortSignal
 }
 
 /** Called with each message, one after the other: the next waits until a promise has settled. */
-export type MessageHandler = (message: Message) => unknown
+export type MessageHandler = (message: AnyMessage) => unknown
 
 /** A subscription with a handler. */
-export interface HandlerSubscription extends AsyncDisposable {
+export interface HandlerSubscription
+  extends Pick<Subscription, 'dropped' | 'isPaused' | 'resume'>,
+    AsyncDisposable {
   /** Ends the subscription; no call of the handler begins after this. Idempotent. */
   unsubscribe(): Promise<void>
   /**
@@ -85,13 +96,16 @@ export interface Carillon extends AsyncDisposable {
   /** What carries messages between instances. */
   readonly bus: Pick<Bus, 'kind'>
 
-  /** Publishes a message; resolves once it is committed. Throws CarillonErrors of the catalogue. */
-  publish(request: PublishRequest, options?: CallOptions): Promise<Appended>
+  /**
+   * Publishes a message; resolves once it is committed, or, an ephemeral one, sent out. Throws
+   * CarillonErrors of the catalogue.
+   */
+  publish(request: PublishRequest, options?: CallOptions): Promise<Published>
   /** Publishes at most 100 messages, all or nothing, in one commit and in this order. */
   publishMany(
     requests: readonly PublishRequest[],
     options?: CallOptions,
-  ): Promise<readonly Appended[]>
+  ): Promise<readonly Published[]>
   /** A page of history, oldest first. */
   messages(request: HistoryRequest, options?: CallOptions): Promise<Page>
   /**
@@ -149,7 +163,7 @@ function openBus({ redisUrl: url }: CarillonOptions, onFault: (error: unknown) =
 }
 
 class CarillonServer implements Carillon {
-  readonly schema = schema
+  readonly schema: GraphQLSchema
   readonly database: Database
   readonly bus: Pick<Bus, 'kind'>
   readonly #logger: Logger
@@ -169,7 +183,12 @@ class CarillonServer implements Carillon {
     this.#log = new PrismaLog(database, options.publishQueue)
     this.#bus = openBus(options, report)
     this.bus = this.#bus
-    this.#hub = new Hub({ log: this.#log, bus: this.#bus, onFault: report })
+    this.#hub = new Hub({
+      log: this.#log,
+      bus: this.#bus,
+      onFault: report,
+      bounds: options.delivery ?? {},
+    })
     this.#services = {
       limits,
       log: this.#log,
@@ -178,7 +197,9 @@ class CarillonServer implements Carillon {
       acks: new Acks(new PrismaConsumerStore(database)),
       subscriptions: new Subscriptions(this.#hub, limits),
     }
-    const parts = { schema, documents: new Documents(schema), services: this.#services, report }
+    this.schema = options.extendSchema?.(schema) ?? schema
+    const documents = new Documents(this.schema)
+    const parts = { schema: this.schema, documents, services: this.#services, report }
     this.#http = createHttpHandler({
       ...parts,
       isShuttingDown: () => this.#closing !== undefined,
@@ -187,10 +208,11 @@ class CarillonServer implements Carillon {
         return { ok: body.status !== 'unavailable', body }
       },
     })
-    this.#transport = new ServerTransport(this.#http, new WebSocketTransport(parts))
+    const sockets = new WebSocketTransport({ ...parts, outboxes: this.#hub.outboxes })
+    this.#transport = new ServerTransport(this.#http, sockets)
   }
 
-  async publish(request: PublishRequest, { as }: CallOptions = {}): Promise<Appended> {
+  async publish(request: PublishRequest, { as }: CallOptions = {}): Promise<Published> {
     this.#ensureOpen()
     return this.#services.publisher.publish(request, viewerOf(as))
   }
@@ -198,7 +220,7 @@ class CarillonServer implements Carillon {
   async publishMany(
     requests: readonly PublishRequest[],
     { as }: CallOptions = {},
-  ): Promise<readonly Appended[]> {
+  ): Promise<readonly Published[]> {
     this.#ensureOpen()
     return this.#services.publisher.publishMany(requests, viewerOf(as))
   }
@@ -277,7 +299,11 @@ class CarillonServer implements Carillon {
   async #open(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
     this.#ensureOpen()
     options.signal?.throwIfAborted()
-    const subscription = await this.#services.subscriptions.open(request, viewerOf(options.as))
+    const subscription = await this.#services.subscriptions.open(
+      request,
+      viewerOf(options.as),
+      options,
+    )
     if (options.signal !== undefined) subscription.closeOn(options.signal)
     return subscription
   }
@@ -296,7 +322,18 @@ function handle(subscription: Subscription, handler: MessageHandler): HandlerSub
   const ended = run(subscription, handler)
   ended.catch(() => undefined) // who wants to know awaits `ended`
   const unsubscribe = async () => subscription.close()
-  return { ended, unsubscribe, [Symbol.asyncDispose]: unsubscribe }
+  return {
+    ended,
+    unsubscribe,
+    get dropped() {
+      return subscription.dropped
+    },
+    get isPaused() {
+      return subscription.isPaused
+    },
+    resume: () => subscription.resume(),
+    [Symbol.asyncDispose]: unsubscribe,
+  }
 }
 
 async function run(subscription: Subscription, handler: MessageHandler): Promise<void> {

@@ -20,8 +20,10 @@ export interface Limits {
   readonly page: number
   /** Values in one `from` or `types` filter. */
   readonly filterValues: number
-  /** Topics of one subscription. */
+  /** Topics and patterns of one subscription. */
   readonly subscriptionTopics: number
+  /** The greatest `maxPerSecond` of a subscription. */
+  readonly maxPerSecond: number
   /** Ids in one `nodes`. */
   readonly nodes: number
 }
@@ -38,5 +40,6 @@ export const DEFAULT_LIMITS: Limits = {
   page: 1_000,
   filterValues: 100,
   subscriptionTopics: 100,
+  maxPerSecond: 1_000,
   nodes: 100,
 }

@@ -1,8 +1,8 @@
-import type { Message } from '../core/message.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import type { AnyMessage } from '../core/message.ts'
+import type { TopicPattern } from '../core/topic-name.ts'
 
 /**
- * Carries committed messages to whoever listens to their topics, on this instance and on the
+ * Carries committed messages, and ephemeral ones, to whoever listens to their topics, on this instance and on the
  * others. A hint, never the truth: who needs every message reads the log for what is missing.
  *
  * Delivery: a message reaches every listener on the publishing instance before `publish` returns,
@@ -19,13 +19,14 @@ export interface Bus {
   /** Whether other instances are reached for the moment; where there are none, true. */
   readonly isConnected: boolean
 
-  publish(messages: readonly Message[]): void
+  publish(messages: readonly AnyMessage[]): void
 
   /**
+   * Listens to a topic, or to all that a pattern matches: each message comes once a subscription.
    * Resolves once every message published from then on, anywhere, is on its way to the listener.
    * While other instances are not reached it resolves for this one; `onGap` says when they are.
    */
-  subscribe(topic: TopicName, listener: BusListener): Promise<BusSubscription>
+  subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription>
 
   /**
    * Calls back when messages of other instances may have been lost and those from now on will come:
@@ -38,7 +39,7 @@ export interface Bus {
 }
 
 /** Called once a message, right when it arrives; does not block. */
-export type BusListener = (message: Message) => void
+export type BusListener = (message: AnyMessage) => void
 
 export interface BusSubscription {
   /** No call of the listener after this returns. Idempotent. */

@@ -1,40 +1,46 @@
-import type { Message } from '../core/message.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import type { AnyMessage } from '../core/message.ts'
+import {
+  isWildcard,
+  type TopicName,
+  type TopicPattern,
+  type TopicWildcard,
+  wildcardsOf,
+} from '../core/topic-name.ts'
 import type { Bus, BusListener, BusSubscription } from './bus.ts'
+import { Listeners } from './listeners.ts'
 
 /** The bus of a single instance. */
 export class MemoryBus implements Bus {
   readonly kind = 'memory'
   readonly isConnected = true
-  readonly #listeners = new Map<TopicName, Set<BusListener>>()
-  readonly #onListenerError: (error: unknown) => void
+  readonly #topics: Listeners<TopicName>
+  readonly #wildcards: Listeners<TopicWildcard>
 
   /** @param onListenerError told what a listener threw */
   constructor(onListenerError: (error: unknown) => void) {
-    this.#onListenerError = onListenerError
+    this.#topics = new Listeners(onListenerError)
+    this.#wildcards = new Listeners(onListenerError)
   }
 
-  publish(messages: readonly Message[]): void {
+  publish(messages: readonly AnyMessage[]): void {
     for (const message of messages) {
-      // A copy: a listener may leave, or another come, while this message is delivered.
-      for (const listener of [...(this.#listeners.get(message.topic) ?? [])]) {
-        this.#call(listener, message)
-      }
+      this.#topics.deliver(message.topic, message)
+      if (this.#wildcards.isEmpty) continue
+      for (const wildcard of wildcardsOf(message.topic)) this.deliver(wildcard, message)
     }
   }
 
-  async subscribe(topic: TopicName, listener: BusListener): Promise<BusSubscription> {
-    const own: BusListener = (message) => listener(message) // the same listener may come twice
-    const listeners = this.#listeners.get(topic) ?? new Set()
-    this.#listeners.set(topic, listeners.add(own))
-    return {
-      unsubscribe: () => {
-        listeners.delete(own)
-        if (listeners.size === 0 && this.#listeners.get(topic) === listeners) {
-          this.#listeners.delete(topic)
-        }
-      },
-    }
+  /** Calls those who listen to just this pattern, as another bus in front knows that it matches. */
+  deliver(pattern: TopicPattern, message: AnyMessage): void {
+    if (isWildcard(pattern)) this.#wildcards.deliver(pattern, message)
+    else this.#topics.deliver(pattern, message)
+  }
+
+  async subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription> {
+    const unsubscribe = isWildcard(pattern)
+      ? this.#wildcards.add(pattern, listener)
+      : this.#topics.add(pattern, listener)
+    return { unsubscribe }
   }
 
   /** Nothing is lost in one process. */
@@ -43,15 +49,7 @@ export class MemoryBus implements Bus {
   }
 
   async close(): Promise<void> {
-    for (const listeners of this.#listeners.values()) listeners.clear()
-    this.#listeners.clear()
-  }
-
-  #call(listener: BusListener, message: Message): void {
-    try {
-      listener(message)
-    } catch (error) {
-      this.#onListenerError(error)
-    }
+    this.#topics.clear()
+    this.#wildcards.clear()
   }
 }

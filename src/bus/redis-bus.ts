@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type PubSubRedisOptions, RedisPubSub } from 'graphql-redis-subscriptions'
 import { Redis } from 'ioredis'
-import type { Message } from '../core/message.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import type { AnyMessage } from '../core/message.ts'
+import { isWildcard, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Bus, BusListener, BusSubscription } from './bus.ts'
 import { MemoryBus } from './memory-bus.ts'
@@ -23,7 +23,7 @@ const MAX_RETRY_MS = 2_000
 /** How long a subscriber waits for the confirmation of Redis, in milliseconds. */
 const CONFIRM_MS = 2_000
 
-/** A topic that someone on this instance listens to. */
+/** A topic or pattern that someone on this instance listens to. */
 interface Channel {
   /** Settles once Redis has confirmed; an id to unsubscribe with. */
   readonly confirmed: Promise<number>
@@ -42,7 +42,7 @@ export class RedisBus implements Bus {
   readonly #subscriber: Redis
   readonly #pubsub: RedisPubSub
   readonly #onFault: (error: unknown) => void
-  readonly #channels = new Map<TopicName, Channel>()
+  readonly #channels = new Map<TopicPattern, Channel>()
   readonly #gapListeners = new Set<() => void>()
   #wasReady = false
   #isFaultTold = false
@@ -69,7 +69,7 @@ export class RedisBus implements Bus {
     return this.#publisher.status === 'ready' && this.#subscriber.status === 'ready'
   }
 
-  publish(messages: readonly Message[]): void {
+  publish(messages: readonly AnyMessage[]): void {
     this.#local.publish(messages)
     if (this.#publisher.status !== 'ready') return // the log has them; others compare with it
     for (const message of messages) {
@@ -80,16 +80,16 @@ export class RedisBus implements Bus {
     }
   }
 
-  async subscribe(topic: TopicName, listener: BusListener): Promise<BusSubscription> {
-    const local = await this.#local.subscribe(topic, listener)
-    const channel = this.#channels.get(topic) ?? this.#open(topic)
+  async subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription> {
+    const local = await this.#local.subscribe(pattern, listener)
+    const channel = this.#channels.get(pattern) ?? this.#open(pattern)
     channel.listeners++
     await this.#confirmation(channel)
     let subscribed = true
     return {
       unsubscribe: () => {
         local.unsubscribe()
-        if (subscribed) this.#leave(topic, channel)
+        if (subscribed) this.#leave(pattern, channel)
         subscribed = false
       },
     }
@@ -125,12 +125,14 @@ export class RedisBus implements Bus {
     return redis
   }
 
-  #open(topic: TopicName): Channel {
-    const confirmed = this.#pubsub.subscribe(CHANNEL + topic, (buffer: Buffer) =>
-      this.#receive(buffer),
+  #open(pattern: TopicPattern): Channel {
+    const confirmed = this.#pubsub.subscribe(
+      CHANNEL + pattern,
+      (buffer: Buffer) => this.#receive(pattern, buffer),
+      { pattern: isWildcard(pattern) },
     )
     const channel = { confirmed, listeners: 0 }
-    this.#channels.set(topic, channel)
+    this.#channels.set(pattern, channel)
     return channel
   }
 
@@ -152,9 +154,9 @@ export class RedisBus implements Bus {
     clearTimeout(timer)
   }
 
-  #leave(topic: TopicName, channel: Channel): void {
+  #leave(pattern: TopicPattern, channel: Channel): void {
     if (--channel.listeners > 0) return
-    if (this.#channels.get(topic) === channel) this.#channels.delete(topic)
+    if (this.#channels.get(pattern) === channel) this.#channels.delete(pattern)
     // The library forgets an id only once it was confirmed.
     channel.confirmed.then(
       (id) => {
@@ -164,10 +166,11 @@ export class RedisBus implements Bus {
     )
   }
 
-  #receive(buffer: Buffer): void {
+  /** Redis sends a message once for its channel and once for each pattern: it is told apart. */
+  #receive(pattern: TopicPattern, buffer: Buffer): void {
     const received = decodeMessage(buffer)
     if (received === undefined || received.origin === this.#origin) return
-    this.#local.publish([received.message])
+    this.#local.deliver(pattern, received.message)
   }
 
   /** Tells one fault, not one for each message and attempt, until Redis is back. */
@@ -207,7 +210,7 @@ function clientOf(redis: Redis): LibraryClient {
  * rejects one that nobody awaits where subscribing fails: here neither fails, but waits for Redis.
  */
 function patient(redis: Redis, onFault: (error: unknown) => void): Redis {
-  const { subscribe, unsubscribe, punsubscribe } = redis
+  const { subscribe, psubscribe, unsubscribe, punsubscribe } = redis
   const quiet = (work: Promise<unknown>) => work.catch(onFault)
   return new Proxy(redis, {
     get(target, name) {
@@ -215,6 +218,9 @@ function patient(redis: Redis, onFault: (error: unknown) => void): Redis {
         case 'subscribe':
           return (channel: string, confirm: (error: null) => void) =>
             void quiet(subscribe.call(target, channel).then(() => confirm(null)))
+        case 'psubscribe':
+          return (pattern: string, confirm: (error: null) => void) =>
+            void quiet(psubscribe.call(target, pattern).then(() => confirm(null)))
         case 'unsubscribe':
           return (channel: string) => quiet(unsubscribe.call(target, channel))
         case 'punsubscribe':

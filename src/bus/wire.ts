@@ -1,12 +1,27 @@
 import type { JsonText } from '../core/json.ts'
-import { Message, type MessageFields } from '../core/message.ts'
+import {
+  type AnyMessage,
+  type EphemeralFields,
+  EphemeralMessage,
+  Message,
+  type MessageFields,
+} from '../core/message.ts'
 
 /** Messages on their way between instances of other formats than this are not read. */
-const VERSION = 1
+const VERSION = 2
+
+/** What is carried in another way than as a field of the header. */
+type Apart = 'payload' | 'metadata' | 'publishedAt' | 'expiresAt'
+
+/** Where a message stands, or the id of one that stands nowhere. */
+type Place =
+  | ({ readonly ephemeral: false } & Pick<MessageFields, 'epoch' | 'sequence' | 'idempotencyKey'>)
+  | ({ readonly ephemeral: true } & Pick<EphemeralFields, 'id'>)
 
 /** Everything of a message but its JSON, which is carried as it is. */
-interface Header extends Omit<MessageFields, 'payload' | 'metadata' | 'publishedAt' | 'expiresAt'> {
+interface Header extends Omit<EphemeralFields, Apart | 'id'> {
   readonly v: number
+  readonly place: Place
   /** The instance that publishes. */
   readonly origin: string
   /** Milliseconds since 1970. */
@@ -20,23 +35,21 @@ const SEPARATOR = '\n'
 
 export interface Received {
   readonly origin: string
-  readonly message: Message
+  readonly message: AnyMessage
 }
 
-export function encodeMessage(message: Message, origin: string): Buffer {
+export function encodeMessage(message: AnyMessage, origin: string): Buffer {
   const { payloadText, metadataText } = message
   const header: Header = {
     v: VERSION,
     origin,
+    place: placeOf(message),
     topic: message.topic,
-    epoch: message.epoch,
-    sequence: message.sequence,
     type: message.type,
     encrypted: message.encrypted,
     from: message.from,
     clientId: message.clientId,
     to: message.to,
-    idempotencyKey: message.idempotencyKey,
     publishedAt: message.publishedAt.getTime(),
     expiresAt: message.expiresAt === null ? null : message.expiresAt.getTime(),
     hasMetadata: metadataText !== null,
@@ -50,15 +63,24 @@ export function decodeMessage(buffer: Buffer): Received | undefined {
   if (head === undefined || payload === undefined || metadata === undefined) return undefined
   const header = parseHeader(head)
   if (header === undefined) return undefined
-  const { origin, publishedAt, expiresAt, hasMetadata } = header
-  const message = new Message({
+  const { origin, publishedAt, expiresAt, hasMetadata, place } = header
+  const fields = {
     ...header,
     payload: payload as JsonText,
     metadata: hasMetadata ? (metadata as JsonText) : null,
     publishedAt: new Date(publishedAt),
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
-  })
+  }
+  const message = place.ephemeral
+    ? new EphemeralMessage({ ...fields, id: place.id })
+    : new Message({ ...fields, ...place })
   return { origin, message }
+}
+
+function placeOf(message: AnyMessage): Place {
+  if (message.ephemeral) return { ephemeral: true, id: message.id }
+  const { epoch, sequence, idempotencyKey } = message
+  return { ephemeral: false, epoch, sequence, idempotencyKey }
 }
 
 function parseHeader(text: string): Header | undefined {

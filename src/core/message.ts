@@ -24,11 +24,9 @@ export interface Draft {
   readonly expectedHead: Sequence | null
 }
 
-/** What a message is made of. */
-export interface MessageFields {
+/** What every message is made of. */
+interface CommonFields {
   readonly topic: TopicName
-  readonly epoch: Epoch
-  readonly sequence: Sequence
   readonly type: string
   readonly payload: JsonText
   readonly metadata: JsonText | null
@@ -36,17 +34,24 @@ export interface MessageFields {
   readonly from: string
   readonly clientId: string | null
   readonly to: readonly string[] | null
-  readonly idempotencyKey: string | null
   readonly publishedAt: Date
   readonly expiresAt: Date | null
 }
 
-/** A message with its place in the log. Immutable, and shared by everyone that it is delivered to. */
-export class Message {
-  readonly topic: TopicName
+/** What a message of the log is made of. */
+export interface MessageFields extends CommonFields {
   readonly epoch: Epoch
-  /** 1, 2, 3, … without holes. */
   readonly sequence: Sequence
+  readonly idempotencyKey: string | null
+}
+
+/** What an ephemeral message is made of. */
+export interface EphemeralFields extends CommonFields {
+  readonly id: string
+}
+
+abstract class CommonMessage {
+  readonly topic: TopicName
   /** What kind of event this is; `message` where the publisher named none. */
   readonly type: string
   /** True where the publisher says that the payload is end-to-end encrypted. */
@@ -57,23 +62,19 @@ export class Message {
   readonly clientId: string | null
   /** The only users that may see it; null for every subscriber of the topic. */
   readonly to: readonly string[] | null
-  readonly idempotencyKey: string | null
   readonly publishedAt: Date
   /** After this instant it is neither delivered nor returned by history. */
   readonly expiresAt: Date | null
   readonly #payload: LazyJson
   readonly #metadata: LazyJson | null
 
-  constructor(fields: MessageFields) {
+  constructor(fields: CommonFields) {
     this.topic = fields.topic
-    this.epoch = fields.epoch
-    this.sequence = fields.sequence
     this.type = fields.type
     this.encrypted = fields.encrypted
     this.from = fields.from
     this.clientId = fields.clientId
     this.to = fields.to
-    this.idempotencyKey = fields.idempotencyKey
     this.publishedAt = fields.publishedAt
     this.expiresAt = fields.expiresAt
     this.#payload = new LazyJson(fields.payload)
@@ -81,14 +82,9 @@ export class Message {
   }
 
   /** Opaque, and unique over all topics. */
-  get id(): string {
-    return encodeMessageId(this)
-  }
-
+  abstract readonly id: string
   /** The position right at this message. */
-  get cursor(): Cursor {
-    return encodeCursor(this)
-  }
+  abstract readonly cursor: Cursor | null
 
   /** What was published. Shared: do not change it. */
   get payload(): JsonValue {
@@ -114,6 +110,49 @@ export class Message {
     return Object.assign({ id, cursor }, this, { payload, metadata })
   }
 }
+
+/** A message with its place in the log. Immutable, and shared by everyone that it is delivered to. */
+export class Message extends CommonMessage {
+  readonly ephemeral = false
+  readonly epoch: Epoch
+  /** 1, 2, 3, … without holes. */
+  readonly sequence: Sequence
+  readonly idempotencyKey: string | null
+
+  constructor(fields: MessageFields) {
+    super(fields)
+    this.epoch = fields.epoch
+    this.sequence = fields.sequence
+    this.idempotencyKey = fields.idempotencyKey
+  }
+
+  get id(): string {
+    return encodeMessageId(this)
+  }
+
+  get cursor(): Cursor {
+    return encodeCursor(this)
+  }
+}
+
+/** A message that is fanned out and not stored: it has no place in the log. */
+export class EphemeralMessage extends CommonMessage {
+  readonly ephemeral = true
+  readonly epoch = null
+  readonly sequence = null
+  readonly cursor = null
+  readonly idempotencyKey = null
+  /** Random. */
+  readonly id: string
+
+  constructor(fields: EphemeralFields) {
+    super(fields)
+    this.id = fields.id
+  }
+}
+
+/** What subscribers get: look at `ephemeral`, or whether `sequence` is null, to tell which it is. */
+export type AnyMessage = Message | EphemeralMessage
 
 /** Most messages are handed on as text: they are parsed when someone looks. */
 class LazyJson {
@@ -154,7 +193,7 @@ export interface Reader {
 }
 
 /** Whether a reader may see a message. The log applies the same rule in SQL. */
-export function isVisible(message: Message, reader: Reader): boolean {
+export function isVisible(message: AnyMessage, reader: Reader): boolean {
   return (
     message.to === null ||
     reader.kind === 'backend' ||
@@ -163,6 +202,6 @@ export function isVisible(message: Message, reader: Reader): boolean {
   )
 }
 
-export function isExpired(message: Message, now: number): boolean {
+export function isExpired(message: AnyMessage, now: number): boolean {
   return message.expiresAt !== null && message.expiresAt.getTime() <= now
 }

@@ -2,7 +2,7 @@ import SchemaBuilder from '@pothos/core'
 import type { Cursor } from '../core/cursor.ts'
 import type { JsonValue } from '../core/json.ts'
 import type { Sequence } from '../core/sequence.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import type { TopicName, TopicPattern } from '../core/topic-name.ts'
 import type { GraphQLContext } from './context.ts'
 
 export interface SchemaTypes {
@@ -15,6 +15,7 @@ export interface SchemaTypes {
     JSON: { Input: NonNullable<JsonValue>; Output: JsonValue }
     Sequence: { Input: Sequence; Output: number }
     TopicName: { Input: TopicName; Output: TopicName }
+    TopicPattern: { Input: TopicPattern; Output: TopicPattern }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ASTNode, GraphQLError } from 'graphql'
+import { type ASTNode, type FormattedExecutionResult, GraphQLError } from 'graphql'
 import { CarillonError, ERRORS, type ErrorCode } from '../protocol/errors.ts'
 
 /** Told the cause of what clients only see as INTERNAL, and of faults of the database. */
@@ -38,6 +38,26 @@ export function formatError(error: unknown, report: ReportError): GraphQLError {
   }
   report(original)
   return withExtensions(ERRORS.INTERNAL.message, codeOf('INTERNAL'), located)
+}
+
+/** What executing answers; an `ExecutionResult` as libraries declare it too. */
+interface OperationResult {
+  readonly data?: Record<string, unknown> | null | undefined
+  readonly errors?: readonly GraphQLError[] | undefined
+  readonly extensions?: Record<string, unknown> | undefined
+}
+
+/** The result to send where it has errors; undefined where it can go as it is. */
+export function formatResult(
+  { data, errors, extensions }: OperationResult,
+  report: ReportError,
+): FormattedExecutionResult | undefined {
+  if (errors === undefined) return undefined
+  return {
+    errors: errors.map((error) => formatError(error, report).toJSON()),
+    ...(data === undefined ? {} : { data }),
+    ...(extensions === undefined ? {} : { extensions }),
+  }
 }
 
 /** The error that was thrown, under what GraphQL wrapped around it to say where. */

@@ -1,13 +1,15 @@
-import type { Message as MessageValue } from '../core/message.ts'
+import type { AnyMessage, Message as StoredMessage } from '../core/message.ts'
 import type { Page } from '../log/log.ts'
 import { builder } from './builder.ts'
+import { carillon } from './extensions.ts'
 import { Node } from './node.ts'
 import { PageInfo } from './page-info.ts'
 
-export const Message = builder.objectRef<MessageValue>('Message')
+export const Message = builder.objectRef<AnyMessage>('Message')
 
 Message.implement({
   description: 'One message of a topic, with its place in the log.',
+  extensions: carillon({ shared: true }),
   interfaces: [Node],
   fields: (t) => ({
     id: t.exposeID('id', {
@@ -40,6 +42,9 @@ Message.implement({
       description:
         'The publisher says that the payload is end-to-end encrypted; the server never looks inside.',
     }),
+    ephemeral: t.exposeBoolean('ephemeral', {
+      description: 'Fanned out only: no sequence, not stored, never replayed.',
+    }),
     from: t.exposeID('from', { description: 'The user that published it, as authenticated.' }),
     clientId: t.exposeID('clientId', {
       nullable: true,
@@ -59,7 +64,7 @@ Message.implement({
   }),
 })
 
-const MessageEdge = builder.objectRef<MessageValue>('MessageEdge')
+const MessageEdge = builder.objectRef<StoredMessage>('MessageEdge')
 
 MessageEdge.implement({
   description: 'A message in a page.',

@@ -1,13 +1,13 @@
 import type { Consumer } from '../consumers/consumer-store.ts'
 import { decodeGlobalId } from '../core/global-id.ts'
-import { Message } from '../core/message.ts'
+import { type AnyMessage, EphemeralMessage, Message } from '../core/message.ts'
 import type { TopicState } from '../log/log.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 
 /** What a node can be. */
-export type NodeValue = Message | TopicState | Consumer
+export type NodeValue = AnyMessage | TopicState | Consumer
 
 export const Node = builder.interfaceRef<NodeValue>('Node')
 
@@ -15,7 +15,7 @@ Node.implement({
   description: 'Something that can be fetched again by its id.',
   fields: (t) => ({ id: t.id({ resolve: () => unreachable() }) }),
   resolveType: (value) => {
-    if (value instanceof Message) return 'Message'
+    if (value instanceof Message || value instanceof EphemeralMessage) return 'Message'
     return 'acked' in value ? 'Consumer' : 'Topic'
   },
 })

@@ -1,5 +1,5 @@
-import type { Appended } from '../log/log.ts'
 import { DEFAULT_TYPE } from '../publish/publish-request.ts'
+import type { Published } from '../publish/publisher.ts'
 import { builder } from './builder.ts'
 import { Message } from './message.ts'
 
@@ -21,6 +21,10 @@ const PublishInput = builder.inputType('PublishInput', {
     to: t.idList({
       description: 'The only users that get to see it, besides its publisher. Default: everyone.',
     }),
+    ephemeral: t.boolean({
+      defaultValue: false,
+      description: 'Fan out only: no sequence, not stored, never replayed.',
+    }),
     encrypted: t.boolean({ defaultValue: false }),
     ttl: t.int({ description: 'Seconds until it expires.' }),
     expectedHead: t.field({
@@ -31,10 +35,10 @@ const PublishInput = builder.inputType('PublishInput', {
   }),
 })
 
-const PublishPayload = builder.objectRef<Appended>('PublishPayload')
+const PublishPayload = builder.objectRef<Published>('PublishPayload')
 
 PublishPayload.implement({
-  description: 'A message that has been committed.',
+  description: 'A message that has been committed, or, an ephemeral one, sent out.',
   fields: (t) => ({
     message: t.field({ type: Message, resolve: ({ message }) => message }),
     duplicate: t.exposeBoolean('duplicate', {

@@ -2,7 +2,7 @@ import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from 'graphql
 import { type Cursor, decodeCursor } from '../core/cursor.ts'
 import type { JsonValue } from '../core/json.ts'
 import { parseSequence } from '../core/sequence.ts'
-import { parseTopicName } from '../core/topic-name.ts'
+import { parseTopicName, parseTopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { builder } from './builder.ts'
 import { toGraphQLError } from './errors.ts'
@@ -46,6 +46,13 @@ builder.scalarType('TopicName', {
     '1 to 128 characters out of A-Z a-z 0-9 _ - : . — case-sensitive, no reserved names or prefixes.',
   serialize: (name) => name,
   ...parsedBy(parseTopicName),
+})
+
+builder.scalarType('TopicPattern', {
+  description:
+    "A TopicName, or a prefix that ends in ':*' (chat:* matches chat:1 and chat:eu:7, not chat). A bare * is not a pattern.",
+  serialize: (pattern) => pattern,
+  ...parsedBy(parseTopicPattern),
 })
 
 /** How a scalar reads variables and literals, with the errors of the catalogue. */

@@ -8,9 +8,10 @@ import './topic.ts'
 import './viewer.ts'
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
 import { builder } from './builder.ts'
+import { markShared } from './extensions.ts'
 
 /** The schema of Carillon. */
-export const schema: GraphQLSchema = builder.toSchema()
+export const schema: GraphQLSchema = markShared(builder.toSchema())
 
 /** The text of schema.graphql. */
 export function printedSchema(): string {

@@ -1,4 +1,5 @@
 import { builder } from './builder.ts'
+import { carillon } from './extensions.ts'
 import { Message } from './message.ts'
 
 builder.subscriptionFields((t) => ({
@@ -6,13 +7,23 @@ builder.subscriptionFields((t) => ({
     type: Message,
     description:
       'Messages as they are published. One value coerces to a list: messages(topics: "chat:1").',
+    extensions: carillon({ live: true, shared: true }),
     args: {
-      topics: t.arg({ type: ['TopicName'], required: true, description: '1 to 100 topics.' }),
+      topics: t.arg({
+        type: ['TopicPattern'],
+        required: true,
+        description:
+          '1 to 100 topics and patterns. A message that several of them match comes once.',
+      }),
       from: t.arg.idList({ description: 'Only messages from these users.' }),
       types: t.arg.stringList({ description: 'Only messages of these types.' }),
       echo: t.arg.boolean({
         defaultValue: true,
         description: 'False: leave out what this same client published.',
+      }),
+      maxPerSecond: t.arg.int({
+        description:
+          'At most this many a second, 1 to 1000; when more come, the oldest of the window are left out. The next result says how many, in `extensions.dropped`.',
       }),
     },
     subscribe: async (_root, args, { services, viewer, signal }) => {

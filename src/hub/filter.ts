@@ -1,4 +1,4 @@
-import { isExpired, isVisible, type Message, type Reader } from '../core/message.ts'
+import { type AnyMessage, isExpired, isVisible, type Reader } from '../core/message.ts'
 
 /** Which messages of its topics a subscriber gets. */
 export interface Filter {
@@ -11,7 +11,7 @@ export interface Filter {
   readonly echo: boolean
 }
 
-export function passes(message: Message, filter: Filter): boolean {
+export function passes(message: AnyMessage, filter: Filter): boolean {
   const { reader, from, types, echo } = filter
   return (
     isVisible(message, reader) &&

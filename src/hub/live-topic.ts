@@ -1,11 +1,24 @@
 import type { Bus, BusSubscription } from '../bus/bus.ts'
-import type { Message } from '../core/message.ts'
+import type { AnyMessage, EphemeralMessage, Message } from '../core/message.ts'
 import { BEFORE_ALL, type Epoch, type Sequence } from '../core/sequence.ts'
 import type { TopicName } from '../core/topic-name.ts'
 import type { Log, TopicState } from '../log/log.ts'
+import { Cohort } from './cohort.ts'
+import type { Rendering } from './rendering.ts'
 import { Ring } from './ring.ts'
+import type { Flushable, Tick } from './tick.ts'
+
+/** Who is told of a topic's messages. */
+export interface TopicListener {
+  /**
+   * Called once a tick with what has arrived, in order. Where the topic's head is further on than the
+   * newest of them, the rest is in the log only.
+   */
+  receive(messages: readonly AnyMessage[]): void
+}
 
 export interface LiveTopicParts {
+  readonly tick: Tick
   readonly log: Log
   readonly bus: Bus
   readonly bounds: LiveTopicBounds
@@ -23,6 +36,9 @@ export interface LiveTopicBounds {
   readonly retryMs: number
 }
 
+/** Ephemeral messages whose ids are remembered: one that comes twice is delivered once. */
+const MAX_EPHEMERAL_IDS = 64
+
 /** The longest hole that is read into the ring; behind a longer one, readers go to the log. */
 const REPAIR_LIMIT = 500
 
@@ -30,13 +46,19 @@ const REPAIR_LIMIT = 500
  * A topic that someone on this instance listens to. Puts what the bus brings in order, without holes
  * and repeats, and reads from the log what the bus lost.
  */
-export class LiveTopic {
+export class LiveTopic implements Flushable {
   readonly name: TopicName
   readonly #parts: LiveTopicParts
   readonly #ring: Ring
   /** Messages that came before one that has to stand in front of them. */
   readonly #early = new Map<number, Message>()
-  readonly #watchers = new Set<() => void>()
+  readonly #listeners = new Set<TopicListener>()
+  readonly #cohorts = new Map<Rendering, Cohort>()
+  /** What has come in this tick. */
+  #arrived: AnyMessage[] = []
+  /** The ids of the newest ephemeral messages, oldest first; undefined until one comes. */
+  #ephemeralIds: Set<string> | undefined
+  #ephemeralCount = 0
   #epoch: Epoch | undefined
   #head: Sequence = BEFORE_ALL
   #subscription: BusSubscription | undefined
@@ -61,7 +83,7 @@ export class LiveTopic {
    */
   async open(): Promise<void> {
     const { bus, log } = this.#parts
-    const subscription = await bus.subscribe(this.name, (message) => this.#receive(message))
+    const subscription = await bus.subscribe(this.name, (message) => this.receive(message))
     if (this.#closed) return subscription.unsubscribe()
     this.#subscription = subscription
     const { epoch, head } = await log.topic(this.name)
@@ -76,10 +98,42 @@ export class LiveTopic {
     return this.#ring.get(sequence)
   }
 
-  /** Calls back whenever the head has moved. */
-  watch(callback: () => void): () => void {
-    this.#watchers.add(callback)
-    return () => this.#watchers.delete(callback)
+  /** How many ephemeral messages have come since the topic went live. */
+  get ephemeralCount(): number {
+    return this.#ephemeralCount
+  }
+
+  /** Answers how to stop. */
+  listen(listener: TopicListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The cohort of those who are up to date and show messages in this way. */
+  cohort(rendering: Rendering): Cohort {
+    const existing = this.#cohorts.get(rendering)
+    if (existing !== undefined) return existing
+    const cohort = new Cohort(this, rendering, () => {
+      this.#cohorts.delete(rendering)
+      stop()
+    })
+    const stop = this.listen(cohort)
+    this.#cohorts.set(rendering, cohort)
+    return cohort
+  }
+
+  /** Takes a message that did not come by the topic's own channel, or not only. */
+  receive(message: AnyMessage): void {
+    if (this.#closed) return
+    if (message.ephemeral) this.#receiveEphemeral(message)
+    else this.#receive(message)
+  }
+
+  /** Hands on what has come in this tick. */
+  flush(): void {
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const listener of [...this.#listeners]) this.#tell(listener, arrived)
   }
 
   /** Compares with where the log stands, and reads what the bus has lost. */
@@ -93,13 +147,27 @@ export class LiveTopic {
     this.#closed = true
     this.#subscription?.unsubscribe()
     clearTimeout(this.#repairTimer)
-    this.#watchers.clear()
+    this.#listeners.clear()
+    this.#cohorts.clear()
+    this.#arrived = []
     this.#early.clear()
     this.#ring.clear()
   }
 
+  #receiveEphemeral(message: EphemeralMessage): void {
+    this.#ephemeralIds ??= new Set()
+    if (this.#ephemeralIds.has(message.id)) return
+    this.#ephemeralIds.add(message.id)
+    const [oldest] = this.#ephemeralIds
+    if (this.#ephemeralIds.size > MAX_EPHEMERAL_IDS && oldest !== undefined) {
+      this.#ephemeralIds.delete(oldest)
+    }
+    this.#ephemeralCount++
+    this.#arrived.push(message)
+    this.#parts.tick.deliver(this)
+  }
+
   #receive(message: Message): void {
-    if (this.#closed) return
     if (this.#epoch === undefined)
       this.#keepEarly(message) // the head is not known yet
     else if (message.sequence <= this.#head) return
@@ -120,7 +188,8 @@ export class LiveTopic {
     this.#ring.push(message)
     this.#early.delete(message.sequence)
     this.#head = message.sequence
-    this.#notify()
+    this.#arrived.push(message)
+    this.#parts.tick.deliver(this)
   }
 
   #drainEarly(): void {
@@ -136,8 +205,12 @@ export class LiveTopic {
     for (const sequence of this.#early.keys()) if (sequence <= head) this.#early.delete(sequence)
   }
 
-  #notify(): void {
-    for (const callback of this.#watchers) callback()
+  #tell(listener: TopicListener, arrived: readonly AnyMessage[]): void {
+    try {
+      listener.receive(arrived)
+    } catch (error) {
+      this.#parts.onFault(error) // the others are told all the same
+    }
   }
 
   #scheduleRepair(delayMs: number): void {
@@ -172,6 +245,7 @@ export class LiveTopic {
   #jump(head: Sequence): void {
     this.#ring.clear()
     this.#head = head
-    this.#notify()
+    this.#arrived = []
+    this.#parts.tick.deliver(this)
   }
 }

@@ -1,10 +1,9 @@
-import type { Message } from '../core/message.ts'
-import { CarillonError } from '../protocol/errors.ts'
+import type { AnyMessage } from '../core/message.ts'
+import type { TopicName } from '../core/topic-name.ts'
+import { Feed, type FeedTarget } from './feed.ts'
 import type { LiveTopic } from './live-topic.ts'
+import { Pull, type PullOptions } from './pull.ts'
 import type { TopicReader } from './topic-reader.ts'
-
-/** How long a subscriber waits before it reads again from a log that was away, in milliseconds. */
-const RETRY_MS = 500
 
 /** A subscriber's place in a topic, and how to leave it. */
 export interface SubscribedTopic {
@@ -13,47 +12,94 @@ export interface SubscribedTopic {
   readonly release: () => void
 }
 
+export interface SubscriptionOptions extends PullOptions {
+  readonly onClose: (subscription: Subscription) => void
+}
+
 /**
- * The messages of some live topics, one after the other: in order within a topic, turn by turn
- * between topics. A subscriber that is slow holds nothing in memory but its places.
+ * The messages of some topics, one after the other: in order within a topic, turn by turn between
+ * topics. A subscriber that is slow holds nothing in memory but its places.
  */
-export class Subscription implements AsyncIterableIterator<Message>, AsyncDisposable {
-  readonly #topics: readonly SubscribedTopic[]
-  readonly #accepts: (message: Message) => boolean
-  readonly #messages: AsyncGenerator<Message, undefined>
-  readonly #onClose: (subscription: Subscription) => void
-  #unwatch: readonly (() => void)[]
-  /** The topics that may have something, each once, in the order in which they got it. */
-  readonly #ready = new Set<SubscribedTopic>()
-  #wake: (() => void) | undefined
+export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDisposable {
+  readonly #options: SubscriptionOptions
+  readonly #topics = new Map<TopicName, SubscribedTopic>()
+  /** How messages leave: taken one by one, or pushed to a socket. */
+  #way: Pull | Feed
+  #messages: AsyncGenerator<AnyMessage, undefined> | undefined
+  /** Resolves the promise of the end that everyone waits for who asks for pushed messages. */
+  #end: (() => void) | undefined
+  #ended: Promise<void> | undefined
   #unlisten: (() => void) | undefined
-  #endPause: (() => void) | undefined
+  #onClosed: (() => void) | undefined
+  #dropped = 0
+  #failure: { readonly error: unknown } | undefined
   #closed = false
 
-  constructor(
-    topics: readonly SubscribedTopic[],
-    accepts: (message: Message) => boolean,
-    onClose: (subscription: Subscription) => void,
-  ) {
-    this.#topics = topics
-    this.#accepts = accepts
-    this.#onClose = onClose
-    this.#unwatch = topics.map((subscribed) =>
-      subscribed.topic.watch(() => this.#enqueue(subscribed)),
-    )
-    // What came before the last of the topics went live has called nobody back.
-    for (const subscribed of topics) if (subscribed.reader.isBehind) this.#ready.add(subscribed)
-    this.#messages = this.#run()
+  constructor(options: SubscriptionOptions) {
+    this.#options = options
+    this.#way = new Pull(options)
   }
 
-  next(): Promise<IteratorResult<Message, undefined>> {
+  /**
+   * How many messages of its topics the subscriber has not got: because of `maxPerSecond`, because
+   * it was slow and chose to drop the oldest, or because they were ephemeral.
+   */
+  get dropped(): number {
+    return this.#way.dropped
+  }
+
+  /** How many more those are than at the last call. */
+  takeDropped(): number {
+    const count = this.dropped - this.#dropped
+    this.#dropped += count
+    return count
+  }
+
+  /** Whether it was too slow, and waits for `resume`. */
+  get isPaused(): boolean {
+    return this.#way instanceof Pull && this.#way.isPaused
+  }
+
+  /** Goes on after a pause, where it stopped. */
+  resume(): void {
+    if (this.#way instanceof Pull) this.#way.resume()
+  }
+
+  has(topic: TopicName): boolean {
+    return this.#topics.has(topic)
+  }
+
+  /** Takes in one more topic, from where the reader stands. */
+  add(subscribed: SubscribedTopic): void {
+    const { topic, reader, release } = subscribed
+    if (this.#closed || this.has(topic.name)) release()
+    else {
+      this.#topics.set(topic.name, subscribed)
+      this.#way.add(topic, reader)
+    }
+  }
+
+  /** From here on messages are pushed, and `next()` tells of the end only. Before the first `next()`. */
+  feed(target: FeedTarget): void {
+    if (this.#closed) return
+    this.#way.close()
+    const { filter, maxPerSecond } = this.#options
+    const onFailure = (error: unknown) => this.#fail(error)
+    this.#way = new Feed(target, { filter, maxPerSecond, onFailure })
+    for (const { topic, reader } of this.#topics.values()) this.#way.add(topic, reader)
+  }
+
+  next(): Promise<IteratorResult<AnyMessage, undefined>> {
+    if (this.#way instanceof Feed) return this.#untilEnd()
+    this.#messages ??= this.#pull(this.#way)
     return this.#messages.next()
   }
 
   /** Ends the subscription, also while a `next()` is pending. Idempotent. */
-  async return(): Promise<IteratorResult<Message, undefined>> {
+  async return(): Promise<IteratorResult<AnyMessage, undefined>> {
     this.close()
-    return this.#messages.return(undefined)
+    await this.#messages?.return(undefined)
+    return { done: true, value: undefined }
   }
 
   /** Ends the subscription when the signal does. */
@@ -64,6 +110,12 @@ export class Subscription implements AsyncIterableIterator<Message>, AsyncDispos
     if (signal.aborted) close()
   }
 
+  /** Calls back once it has ended. */
+  onClosed(callback: () => void): void {
+    if (this.#closed) callback()
+    else this.#onClosed = callback
+  }
+
   get isClosed(): boolean {
     return this.#closed
   }
@@ -72,13 +124,12 @@ export class Subscription implements AsyncIterableIterator<Message>, AsyncDispos
     if (this.#closed) return
     this.#closed = true
     this.#unlisten?.()
-    this.#endPause?.()
-    for (const unwatch of this.#unwatch) unwatch()
-    this.#unwatch = []
-    for (const { release } of this.#topics) release()
-    this.#ready.clear()
-    this.#wake?.()
-    this.#onClose(this)
+    this.#way.close()
+    for (const { release } of this.#topics.values()) release()
+    this.#topics.clear()
+    this.#end?.()
+    this.#onClosed?.()
+    this.#options.onClose(this)
   }
 
   [Symbol.asyncIterator](): this {
@@ -89,57 +140,36 @@ export class Subscription implements AsyncIterableIterator<Message>, AsyncDispos
     await this.return()
   }
 
-  #enqueue(subscribed: SubscribedTopic): void {
-    this.#ready.add(subscribed)
-    this.#wake?.()
+  #fail(error: unknown): void {
+    this.#failure = { error }
+    this.close()
   }
 
-  async *#run(): AsyncGenerator<Message, undefined> {
+  async #untilEnd(): Promise<IteratorResult<AnyMessage, undefined>> {
+    if (!this.#closed) {
+      this.#ended ??= new Promise((resolve) => {
+        this.#end = resolve
+      })
+      await this.#ended
+    }
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
+    return { done: true, value: undefined }
+  }
+
+  async *#pull(pull: Pull): AsyncGenerator<AnyMessage, undefined> {
     try {
-      while (!this.#closed) {
-        const [subscribed] = this.#ready
-        if (subscribed === undefined) await this.#somethingReady()
-        else {
-          this.#ready.delete(subscribed)
-          const message = await this.#read(subscribed)
-          if (subscribed.reader.isBehind && !this.#closed) this.#ready.add(subscribed)
-          if (message !== undefined && !this.#closed && this.#accepts(message)) yield message
-        }
+      for (;;) {
+        const message = await pull.take()
+        if (message === undefined) break
+        yield message
       }
+      // Pushed from now on: who was already waiting for a message waits for the end.
+      if (this.#way !== pull) await this.#untilEnd()
     } finally {
       this.close()
     }
     return undefined
-  }
-
-  /** A log that is away for the moment ends no subscription: it waits, and tries again. */
-  async #read({ reader }: SubscribedTopic): Promise<Message | undefined> {
-    try {
-      return await reader.next()
-    } catch (error) {
-      if (this.#closed) return undefined
-      if (!(error instanceof CarillonError && error.retryable)) throw error
-      await this.#pause()
-      return undefined
-    }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, RETRY_MS)
-      this.#endPause = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  #somethingReady(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined
-        resolve()
-      }
-    })
   }
 }

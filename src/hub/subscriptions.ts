@@ -1,13 +1,14 @@
 import { parseFilter } from '../core/text.ts'
-import { parseTopicName, type TopicName } from '../core/topic-name.ts'
+import { parseTopicPattern, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
 import type { Hub } from './hub.ts'
+import { type OverflowRequest, parseOverflow } from './overflow.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscriber asks for. Null and undefined both stand for "not given". */
 export interface SubscribeRequest {
-  /** 1 to 100 topics. */
+  /** 1 to 100 topics, or patterns such as `chat:*`. */
   readonly topics: readonly string[]
   /** Only messages from these users. */
   readonly from?: readonly string[] | null | undefined
@@ -15,11 +16,14 @@ export interface SubscribeRequest {
   readonly types?: readonly string[] | null | undefined
   /** False: leave out what this same client published. Default true. */
   readonly echo?: boolean | null | undefined
+  /** 1 to 1000: at most so many a second; of those that are too many, the newest. */
+  readonly maxPerSecond?: number | null | undefined
 }
 
 export interface SubscribeLimits {
   readonly subscriptionTopics: number
   readonly filterValues: number
+  readonly maxPerSecond: number
 }
 
 /** Validates what subscribers ask for, and opens it. */
@@ -34,23 +38,41 @@ export class Subscriptions {
 
   /**
    * Resolves once every message that is committed from then on will be delivered.
-   * @throws CarillonError INVALID_TOPIC_NAME, INVALID_INPUT, SERVICE_UNAVAILABLE, SHUTTING_DOWN
+   * @throws CarillonError INVALID_TOPIC_PATTERN, INVALID_INPUT, SERVICE_UNAVAILABLE, SHUTTING_DOWN
    */
-  async open(request: SubscribeRequest, reader: Filter['reader']): Promise<Subscription> {
+  async open(
+    request: SubscribeRequest,
+    reader: Filter['reader'],
+    overflow: OverflowRequest = {},
+  ): Promise<Subscription> {
     const { filterValues } = this.#limits
-    return this.#hub.subscribe(this.#topics(request), {
+    const filter: Filter = {
       reader,
       from: parseFilter('from', request.from, filterValues),
       types: parseFilter('types', request.types, filterValues),
       echo: request.echo ?? true,
+    }
+    return this.#hub.subscribe(this.#patterns(request), {
+      filter,
+      maxPerSecond: this.#maxPerSecond(request),
+      overflow: parseOverflow(overflow),
     })
   }
 
-  #topics({ topics }: SubscribeRequest): readonly TopicName[] {
+  #patterns({ topics }: SubscribeRequest): readonly TopicPattern[] {
     const max = this.#limits.subscriptionTopics
     if (!Array.isArray(topics) || topics.length < 1 || topics.length > max) {
       throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`)
     }
-    return topics.map(parseTopicName)
+    return topics.map(parseTopicPattern)
+  }
+
+  #maxPerSecond({ maxPerSecond }: SubscribeRequest): number | undefined {
+    if (maxPerSecond == null) return undefined
+    const max = this.#limits.maxPerSecond
+    if (Number.isInteger(maxPerSecond) && maxPerSecond >= 1 && maxPerSecond <= max) {
+      return maxPerSecond
+    }
+    throw new CarillonError('INVALID_LIMIT', `\`maxPerSecond\` is 1 to ${max}.`)
   }
 }

@@ -14,17 +14,40 @@ export class TopicReader {
   readonly #log: Log
   #position: Sequence
   /** Read from the log at once; what is taken of it is behind the position. */
-  #slice: readonly Message[] = []
+  #slice: readonly Message[] = NOTHING
 
-  /** Stands at the topic's head. */
-  constructor(topic: LiveTopic, log: Log) {
+  /** Stands at a position; where none is given, at the topic's head. */
+  constructor(topic: LiveTopic, log: Log, position = topic.head) {
     this.#topic = topic
     this.#log = log
-    this.#position = topic.head
+    this.#position = position
+  }
+
+  /** Everything up to this has been taken. */
+  get position(): Sequence {
+    return this.#position
+  }
+
+  /** How many messages of the topic are still to be taken. */
+  get lag(): number {
+    return Math.max(0, this.#topic.head - this.#position)
   }
 
   get isBehind(): boolean {
     return this.#position < this.#topic.head
+  }
+
+  /** Goes on behind another position. */
+  moveTo(position: Sequence): void {
+    this.#position = position
+    this.#slice = NOTHING
+  }
+
+  /** The next message, where memory has it. */
+  takeFromMemory(): Message | undefined {
+    const message = this.#topic.get(this.#position + 1)
+    if (message !== undefined) this.moveTo(message.sequence) // nothing stays of who keeps up
+    return message
   }
 
   /**
@@ -33,21 +56,19 @@ export class TopicReader {
    */
   async next(): Promise<Message | undefined> {
     if (!this.isBehind) return undefined
-    const inMemory = this.#topic.get(this.#position + 1)
-    if (inMemory !== undefined) this.#slice = [] // nothing of a subscriber stays that keeps up
-    const message = inMemory ?? (await this.#fromLog())
+    const inMemory = this.takeFromMemory()
+    if (inMemory !== undefined) return inMemory
+    const message = this.#fromSlice() ?? (await this.#fromLog())
     if (message.sequence !== this.#position + 1) throw expired(message)
     this.#position = message.sequence
     return message
   }
 
   async #fromLog(): Promise<Message> {
-    const held = this.#fromSlice()
-    if (held !== undefined) return held
     const { messages } = await this.#log.read(this.#topic.name, this.#position, READ_LIMIT)
     await setImmediate() // the embedded database answers without a turn of the event loop
     const [first] = messages
-    this.#slice = messages.length > 1 ? messages : []
+    this.#slice = messages.length > 1 ? messages : NOTHING
     if (first === undefined) throw new CarillonError('CURSOR_EXPIRED')
     return first
   }
@@ -55,10 +76,13 @@ export class TopicReader {
   #fromSlice(): Message | undefined {
     const [first] = this.#slice
     const next = first && this.#slice[this.#position + 1 - first.sequence]
-    if (next === this.#slice.at(-1)) this.#slice = []
+    if (next === this.#slice.at(-1)) this.#slice = NOTHING
     return next
   }
 }
+
+/** Shared by all who hold nothing. */
+const NOTHING: readonly Message[] = []
 
 function expired({ topic, sequence }: Message): CarillonError {
   return new CarillonError(

@@ -27,12 +27,36 @@ export interface PublishRequest {
   readonly ttl?: number | null | undefined
   /** Publish only if the topic's head is this sequence. */
   readonly expectedHead?: number | null | undefined
+  /** Fan out only: no sequence, not stored, never replayed. Default false. */
+  readonly ephemeral?: boolean | null | undefined
 }
 
 export const DEFAULT_TYPE = 'message'
 
+/** What is to be published: appended to the log, or fanned out only. */
+export interface ParsedPublish {
+  readonly draft: Draft
+  readonly ephemeral: boolean
+}
+
 /** Validates a request. Throws CarillonErrors of the catalogue, the first that applies. */
-export function parsePublish(request: PublishRequest, viewer: Viewer, limits: Limits): Draft {
+export function parsePublish(
+  request: PublishRequest,
+  viewer: Viewer,
+  limits: Limits,
+): ParsedPublish {
+  const draft = parseDraft(request, viewer, limits)
+  const ephemeral = parseFlag('ephemeral', request.ephemeral ?? false)
+  if (ephemeral && (draft.idempotencyKey !== null || draft.expectedHead !== null)) {
+    throw new CarillonError(
+      'INVALID_INPUT',
+      'An ephemeral message is not stored: it has neither an idempotencyKey nor an expectedHead.',
+    )
+  }
+  return { draft, ephemeral }
+}
+
+function parseDraft(request: PublishRequest, viewer: Viewer, limits: Limits): Draft {
   return {
     topic: parseTopicName(request.topic),
     payload: encodePayload(request.payload, limits),
@@ -40,7 +64,7 @@ export function parsePublish(request: PublishRequest, viewer: Viewer, limits: Li
     idempotencyKey: parseKey(request.idempotencyKey ?? null, limits),
     metadata: encodeMetadata(request.metadata ?? null, limits),
     to: parseRecipients(request.to ?? null, limits),
-    encrypted: parseFlag(request.encrypted ?? false),
+    encrypted: parseFlag('encrypted', request.encrypted ?? false),
     ttl: parseTtl(request.ttl ?? null, limits),
     expectedHead: request.expectedHead == null ? null : parseSequence(request.expectedHead),
     from: viewer.userId,
@@ -106,9 +130,9 @@ function parseRecipients(to: readonly string[] | null, limits: Limits): readonly
   return [...new Set(to.map((user: unknown) => parseText(user, 'A user id', MAX_ID_LENGTH)))]
 }
 
-function parseFlag(encrypted: unknown): boolean {
-  if (typeof encrypted === 'boolean') return encrypted
-  throw new CarillonError('INVALID_INPUT', '`encrypted` is true or false.')
+function parseFlag(name: string, flag: unknown): boolean {
+  if (typeof flag === 'boolean') return flag
+  throw new CarillonError('INVALID_INPUT', `\`${name}\` is true or false.`)
 }
 
 function parseTtl(ttl: number | null, limits: Limits): number | null {

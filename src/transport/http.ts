@@ -11,6 +11,7 @@ import { openViewer } from '../access/viewer.ts'
 import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, type ReportError, toGraphQLError } from '../graphql/errors.ts'
+import { openResults } from '../graphql/live.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import { graphiqlResponse, wantsGraphiql } from './graphiql.ts'
 import { readBody } from './request-body.ts'
@@ -55,7 +56,7 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
     }),
     maskedErrors: { maskError: (error) => formatError(error, report) },
     multipart: false,
-    plugins: [routes(parts), requestParameters(), preparedDocuments(parts)],
+    plugins: [routes(parts), requestParameters(), preparedDocuments(parts), liveResults()],
   })
 }
 
@@ -158,6 +159,15 @@ function badRequest(error: GraphQLError, report: ReportError): GraphQLError {
   const formatted = formatError(error, report)
   formatted.extensions.http = { spec: true, status: 400 }
   return formatted
+}
+
+/** Subscriptions that the hub delivers, for server-sent events. */
+function liveResults(): Plugin {
+  return {
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(openResults)
+    },
+  }
 }
 
 /** The documents that every transport shares, in place of Yoga's own cache. */

@@ -4,19 +4,27 @@ import {
   type DocumentNode,
   type ExecutionArgs,
   execute,
-  type FormattedExecutionResult,
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
-  subscribe,
 } from 'graphql'
-import { handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws'
+import {
+  handleProtocols,
+  makeServer,
+  type OperationResult,
+  type SubscribePayload,
+} from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { isAllowedOrigin } from '../access/origins.ts'
 import { openViewer, type Viewer } from '../access/viewer.ts'
 import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
-import { formatError, type ReportError } from '../graphql/errors.ts'
+import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
+import { openSource } from '../graphql/live.ts'
+import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
+import type { Outbox, Sink } from '../hub/outbox.ts'
+import type { Outboxes } from '../hub/outboxes.ts'
+import { Subscription } from '../hub/subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import { Inbox } from './inbox.ts'
@@ -27,6 +35,7 @@ export interface WebSocketParts {
   readonly documents: Documents
   readonly services: Services
   readonly report: ReportError
+  readonly outboxes: Outboxes
 }
 
 export interface WebSocketBounds {
@@ -47,6 +56,7 @@ export const DEFAULT_WEBSOCKET_BOUNDS: WebSocketBounds = {
 /** What is known of one socket. */
 interface Connection {
   readonly socket: WebSocket
+  readonly outbox: Outbox
   viewer: Viewer | undefined
   inbox: Inbox | undefined
 }
@@ -63,6 +73,8 @@ export class WebSocketTransport {
   readonly #sockets: WebSocketServer
   readonly #protocol: ReturnType<typeof makeServer<ConnectionParams, Connection>>
   readonly #heartbeat: NodeJS.Timeout
+  readonly #renderings: Renderings
+  readonly #connections = new Set<Connection>()
   /** Sockets that have not answered the last heartbeat yet. */
   readonly #silent = new WeakSet<WebSocket>()
   /** Queries and mutations under way, each until its answer has been sent. */
@@ -78,6 +90,7 @@ export class WebSocketTransport {
       maxPayload: bounds.maxMessageBytes,
       perMessageDeflate: false,
     })
+    this.#renderings = new Renderings(parts.report)
     this.#protocol = this.#makeProtocol()
     this.#heartbeat = setInterval(() => this.#beat(), bounds.heartbeatMs)
     this.#heartbeat.unref()
@@ -87,7 +100,7 @@ export class WebSocketTransport {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = this.#refusal(request)
     if (refusal !== undefined) refuseUpgrade(socket, refusal)
-    else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened))
+    else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, socket))
   }
 
   #refusal({ headers: { origin, host } }: IncomingMessage): string | undefined {
@@ -110,8 +123,8 @@ export class WebSocketTransport {
     const closed = [...this.#sockets.clients].map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     )
-    for (const socket of this.#sockets.clients) {
-      socket.close(CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
+    for (const connection of this.#connections) {
+      close(connection, CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
     }
     const impatient = setTimeout(() => this.#terminate(), CLOSE_GRACE_MS)
     await Promise.all(closed)
@@ -133,19 +146,21 @@ export class WebSocketTransport {
     for (const socket of this.#sockets.clients) socket.terminate()
   }
 
-  #open(socket: WebSocket): void {
+  #open(socket: WebSocket, raw: Duplex): void {
     const { report } = this.#parts
-    const connection: Connection = { socket, viewer: undefined, inbox: undefined }
+    const outbox = this.#openOutbox(socket, raw)
+    const connection: Connection = { socket, outbox, viewer: undefined, inbox: undefined }
+    this.#connections.add(connection)
     socket.on('error', (error) => this.#onSocketError(error))
     socket.on('pong', () => this.#silent.delete(socket))
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, text),
+        send: (text) => outbox.send(text),
         close: (code = CLOSE_CODES.INTERNAL_SERVER_ERROR, reason = '') =>
-          close(socket, code, reason),
+          close(connection, code, reason),
         onMessage: (handle) => {
-          const inbox = this.#openInbox(socket, handle)
+          const inbox = this.#openInbox(connection, handle)
           connection.inbox = inbox
           socket.on('message', (data) => inbox.receive(String(data)))
         },
@@ -153,18 +168,30 @@ export class WebSocketTransport {
       connection,
     )
     socket.once('close', (code, reason) => {
+      this.#connections.delete(connection)
+      outbox.close()
       closed(code, String(reason)).catch(report)
     })
   }
 
-  #openInbox(socket: WebSocket, handle: (text: string) => Promise<void>): Inbox {
+  #openOutbox(socket: WebSocket, raw: Duplex): Outbox {
+    const outbox: Outbox = this.#parts.outboxes.open(sinkOf(socket, raw), {
+      onStalled: () => close({ socket, outbox }, CLOSE_CODES.TRY_AGAIN_LATER, SLOW_CONSUMER),
+      onFlooded: () => socket.pause(),
+      onDrained: () => socket.resume(),
+    })
+    return outbox
+  }
+
+  #openInbox(connection: Connection, handle: (text: string) => Promise<void>): Inbox {
+    const { socket } = connection
     return new Inbox({
       handle,
-      close: (code, reason) => close(socket, code, reason),
+      close: (code, reason) => close(connection, code, reason),
       isOpen: () => socket.readyState === socket.OPEN,
       onFault: (error) => {
         this.#parts.report(error)
-        close(socket, CLOSE_CODES.INTERNAL_SERVER_ERROR, ERRORS.INTERNAL.message)
+        close(connection, CLOSE_CODES.INTERNAL_SERVER_ERROR, ERRORS.INTERNAL.message)
       },
     })
   }
@@ -186,7 +213,13 @@ export class WebSocketTransport {
         return prepared
       },
       execute,
-      subscribe,
+      // What the hub pushes is an iterable too, which tells of the end only.
+      subscribe: (args) => openSource(args) as OperationResult,
+      onOperation: (context, id, _payload, args, result) => {
+        if ((result as unknown) instanceof Subscription) {
+          this.#feed(result as unknown as Subscription, id, context.extra, args as LiveArgs)
+        }
+      },
       onNext: (_context, _id, _payload, _args, result) => formatResult(result, report),
       onError: (_context, _id, _payload, errors) =>
         errors.map((error) => formatError(error, report).toJSON()),
@@ -199,7 +232,7 @@ export class WebSocketTransport {
       return true
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error
-      connection.socket.close(ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
+      close(connection, ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
       return false
     }
   }
@@ -230,6 +263,14 @@ export class WebSocketTransport {
     }
   }
 
+  /** Lets the hub push the results of an operation, each rendered once for all who show it alike. */
+  #feed(source: Subscription, id: string, { outbox }: Connection, args: LiveArgs): void {
+    const { rendering, release } = this.#renderings.use(args)
+    source.onClosed(release)
+    const prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+    source.feed({ outbox, rendering, prefix })
+  }
+
   /** Remembers what is to be answered, so that a shutdown can wait for it. */
   #remember({ inbox }: Connection, id: string, { document, operationName }: ExecutionArgs): void {
     if (inbox === undefined || isSubscription(document, operationName)) return
@@ -239,8 +280,10 @@ export class WebSocketTransport {
 
   /** One timer for all sockets: who has not answered since the last beat is gone. */
   #beat(): void {
-    for (const socket of this.#sockets.clients) {
-      if (this.#silent.has(socket)) socket.terminate()
+    for (const { socket, outbox } of this.#connections) {
+      // What waits for a slow client stands in front of the ping: the outbox looks after it.
+      if (outbox.bytes > 0) this.#silent.delete(socket)
+      else if (this.#silent.has(socket)) socket.terminate()
       else {
         this.#silent.add(socket)
         socket.ping()
@@ -262,40 +305,33 @@ const ANSWER_GRACE_MS = 5_000
 /** The room for a close's reason, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
 const MAX_REASON_BYTES = 123
 
-/** Cuts a reason that is too long, at a whole character; `ws` would throw. */
-function close(socket: WebSocket, code: number, reason: string): void {
+/** Why a client is closed that takes nothing. */
+const SLOW_CONSUMER = `SLOW_CONSUMER: ${ERRORS.SLOW_CONSUMER.message}`
+
+/** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */
+function close(
+  { socket, outbox }: Pick<Connection, 'socket' | 'outbox'>,
+  code: number,
+  reason: string,
+): void {
+  outbox.flush()
+  outbox.close()
   const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
   socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
 }
 
-function send(socket: WebSocket, text: string): Promise<void> {
-  if (socket.readyState !== socket.OPEN) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    socket.send(text, (error) => {
-      // A client that went away while the frame was on its way is told nothing, and is no fault.
-      if (error && socket.readyState === socket.OPEN) reject(error)
-      else resolve()
-    })
-  })
-}
-
-/** What executing answers, as graphql-ws hands it on. */
-interface OperationResult {
-  readonly data?: Record<string, unknown> | null | undefined
-  readonly errors?: readonly GraphQLError[] | undefined
-  readonly extensions?: Record<string, unknown> | undefined
-}
-
-/** The result to send where it has errors; undefined where it can go as it is. */
-function formatResult(
-  { data, errors, extensions }: OperationResult,
-  report: ReportError,
-): FormattedExecutionResult | undefined {
-  if (errors === undefined) return undefined
+/**
+ * Where our frames go. `ws` writes to the same socket: whole frames at once, as deflate is off, so that none
+ * gets between the parts of another. After a close frame nothing may follow.
+ */
+function sinkOf(socket: WebSocket, raw: Duplex): Sink {
   return {
-    errors: errors.map((error) => formatError(error, report).toJSON()),
-    ...(data === undefined ? {} : { data }),
-    ...(extensions === undefined ? {} : { extensions }),
+    get writableLength() {
+      return raw.writableLength
+    },
+    write: (chunk: Buffer, written: () => void) => {
+      if (socket.readyState === socket.OPEN) raw.write(chunk, written)
+    },
   }
 }
 

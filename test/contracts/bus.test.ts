@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MemoryBus } from '../../src/bus/memory-bus.ts'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
-import type { Message } from '../../src/core/message.ts'
+import type { AnyMessage } from '../../src/core/message.ts'
 import type { TopicName } from '../../src/core/topic-name.ts'
 import { message } from '../support/messages.ts'
 import { describeWithRedis, type PrivateRedis, startPrivateRedis } from '../support/redis.ts'
@@ -40,8 +40,8 @@ describeWithRedis('the bus over Redis', () => {
 
   test('carries messages to other instances, in order and to the byte, and back to none', async () => {
     const [here, there] = [await open(), await open()]
-    const local: Message[] = []
-    const remote: Message[] = []
+    const local: AnyMessage[] = []
+    const remote: AnyMessage[] = []
     await here.bus.subscribe(chat, (received) => local.push(received))
     await there.bus.subscribe(chat, (received) => remote.push(received))
     const sent = Array.from({ length: 200 }, (_, n) =>
@@ -61,7 +61,7 @@ describeWithRedis('the bus over Redis', () => {
   test('listens again to a topic that was left a moment ago', async () => {
     const [here, there] = [await open(), await open()]
     for (let round = 1; round <= 20; round++) {
-      const received: number[] = []
+      const received: (number | null)[] = []
       const leaving = await there.bus.subscribe(chat, () => undefined)
       leaving.unsubscribe()
       const subscription = await there.bus.subscribe(chat, ({ sequence }) =>
@@ -75,7 +75,7 @@ describeWithRedis('the bus over Redis', () => {
 
   test('tells of a gap once a connection that was cut is listening again', async () => {
     const [here, there] = [await open(), await open()]
-    const received: number[] = []
+    const received: (number | null)[] = []
     await there.bus.subscribe(chat, ({ sequence }) => received.push(sequence))
     let gaps = 0
     there.bus.onGap(() => gaps++)
@@ -96,11 +96,11 @@ describeWithRedis('the bus while Redis is away', () => {
     await redis.kill()
     await expect.poll(() => here.isConnected || there.isConnected).toBe(false)
 
-    const local: number[] = []
+    const local: (number | null)[] = []
     await here.subscribe(chat, ({ sequence }) => local.push(sequence))
     here.publish([message({ sequence: 1 })])
     expect(local).toEqual([1])
-    const remote: number[] = []
+    const remote: (number | null)[] = []
     await there.subscribe(chat, ({ sequence }) => remote.push(sequence))
     let gaps = 0
     there.onGap(() => gaps++)

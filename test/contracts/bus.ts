@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Bus } from '../../src/bus/bus.ts'
-import type { Message } from '../../src/core/message.ts'
+import type { AnyMessage } from '../../src/core/message.ts'
 import type { TopicName } from '../../src/core/topic-name.ts'
 import { message } from '../support/messages.ts'
 
@@ -17,7 +17,7 @@ export interface BusUnderTest {
 export function describeBus(open: () => Promise<BusUnderTest>): void {
   test('brings each message to every listener of its topic before publish returns', async () => {
     const { bus } = await open()
-    const [first, second]: Message[][] = [[], []]
+    const [first, second]: AnyMessage[][] = [[], []]
     await bus.subscribe(chat, (received) => first?.push(received))
     await bus.subscribe(chat, (received) => second?.push(received))
     await bus.subscribe(other, () => expect.unreachable())
@@ -29,7 +29,7 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
 
   test('calls a listener no more once it has unsubscribed, however often it says so', async () => {
     const { bus } = await open()
-    const [leaving, staying]: number[][] = [[], []]
+    const [leaving, staying]: (number | null)[][] = [[], []]
     const subscription = await bus.subscribe(chat, ({ sequence }) => leaving?.push(sequence))
     await bus.subscribe(chat, ({ sequence }) => staying?.push(sequence))
     bus.publish([message({ sequence: 1 })])
@@ -42,8 +42,8 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
 
   test('keeps two subscriptions of the same listener apart', async () => {
     const { bus } = await open()
-    const received: number[] = []
-    const listener = ({ sequence }: Message) => received.push(sequence)
+    const received: (number | null)[] = []
+    const listener = ({ sequence }: AnyMessage) => received.push(sequence)
     const one = await bus.subscribe(chat, listener)
     await bus.subscribe(chat, listener)
     one.unsubscribe()
@@ -65,7 +65,7 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
 
   test('a listener that throws harms no other, nor the publisher', async () => {
     const { bus, faults } = await open()
-    const received: number[] = []
+    const received: (number | null)[] = []
     const fault = new Error('on purpose')
     await bus.subscribe(chat, () => {
       throw fault

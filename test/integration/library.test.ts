@@ -1,4 +1,4 @@
-import { type Carillon, createCarillon, type Message, type SubscribeRequest } from 'carillon'
+import { type AnyMessage, type Carillon, createCarillon, type SubscribeRequest } from 'carillon'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 
@@ -15,7 +15,7 @@ function newTopic(): string {
 }
 
 /** Everything that a subscription has got once a last message of type `end` arrives. */
-async function untilEnd(messages: AsyncIterable<Message>): Promise<unknown[]> {
+async function untilEnd(messages: AsyncIterable<AnyMessage>): Promise<unknown[]> {
   const payloads: unknown[] = []
   for await (const { type, payload } of messages) {
     if (type === 'end') break

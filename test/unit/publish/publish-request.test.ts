@@ -6,7 +6,8 @@ import { type PublishRequest, parsePublish } from '../../../src/publish/publish-
 const viewer = openViewer('phone')
 
 function parse(fields: Partial<PublishRequest>) {
-  return parsePublish({ topic: 'chat:1', payload: 1, ...fields }, viewer, DEFAULT_LIMITS)
+  const request = { topic: 'chat:1', payload: 1, ...fields }
+  return parsePublish(request, viewer, DEFAULT_LIMITS).draft
 }
 
 function codeOf(fields: Partial<PublishRequest>): unknown {

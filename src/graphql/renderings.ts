@@ -1,0 +1,129 @@
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+  getOperationAST,
+  type OperationDefinitionNode,
+} from 'graphql'
+import type { AnyMessage } from '../core/message.ts'
+import type { Body, Rendering } from '../hub/rendering.ts'
+import { cohortKey } from './cohort-key.ts'
+import type { GraphQLContext } from './context.ts'
+import { formatResult, type ReportError } from './errors.ts'
+
+/** A subscription that is to be rendered, valid and with its variables as the client sent them. */
+export interface LiveArgs extends ExecutionArgs {
+  readonly contextValue: GraphQLContext
+}
+
+/** A rendering in use. */
+export interface RenderingUse {
+  readonly rendering: Rendering
+  /** Idempotent. */
+  release(): void
+}
+
+interface Shared {
+  readonly rendering: Rendering
+  users: number
+}
+
+/** The renderings in use: subscriptions with the same key share one. */
+export class Renderings {
+  readonly #report: ReportError
+  readonly #byKey = new Map<string, Shared>()
+
+  constructor(report: ReportError) {
+    this.#report = report
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  use(args: LiveArgs): RenderingUse {
+    const { text, isPerViewer } = keyOf(args)
+    const shared = this.#byKey.get(text) ?? {
+      rendering: new Execution(isPerViewer ? args : withoutViewer(args), this.#report),
+      users: 0,
+    }
+    this.#byKey.set(text, shared)
+    shared.users++
+    let used = true
+    return {
+      rendering: shared.rendering,
+      release: () => {
+        if (used && --shared.users === 0) this.#byKey.delete(text)
+        used = false
+      },
+    }
+  }
+}
+
+/** Renders a message by executing the operation with it as the event. */
+class Execution implements Rendering {
+  readonly #args: ExecutionArgs
+  readonly #report: ReportError
+
+  constructor(args: ExecutionArgs, report: ReportError) {
+    this.#args = args
+    this.#report = report
+  }
+
+  render(message: AnyMessage): Body | Promise<Body> {
+    try {
+      const result = execute({ ...this.#args, rootValue: message })
+      if (!(result instanceof Promise)) return this.#encode(result)
+      return result.then(
+        (settled) => this.#encode(settled),
+        (error) => this.#encode(failed(error)),
+      )
+    } catch (error) {
+      return this.#encode(failed(error))
+    }
+  }
+
+  #encode(result: ExecutionResult): Body {
+    const formatted = formatResult(result, this.#report)
+    // Where a field stands in the document is not the same for all who share this.
+    const errors = formatted?.errors?.map(({ locations: _, ...error }) => error)
+    return Buffer.from(JSON.stringify(formatted === undefined ? result : { ...formatted, errors }))
+  }
+}
+
+function failed(error: unknown): ExecutionResult {
+  const cause = error instanceof Error ? error : new Error(String(error))
+  return { errors: [new GraphQLError(cause.message, { originalError: cause })] }
+}
+
+function keyOf({ schema, document, operationName, variableValues, contextValue }: LiveArgs) {
+  return cohortKey({
+    schema,
+    document,
+    operation: operationOf(document, operationName),
+    variables: variableValues ?? {},
+    viewer: contextValue.viewer,
+  })
+}
+
+function operationOf(
+  document: ExecutionArgs['document'],
+  operationName: string | null | undefined,
+): OperationDefinitionNode {
+  const operation = getOperationAST(document, operationName)
+  if (operation == null) throw new Error('The document has no such operation.')
+  return operation
+}
+
+/** For all viewers at once: a field that says it is shared and looks at the viewer fails. */
+function withoutViewer(args: LiveArgs): ExecutionArgs {
+  const { services } = args.contextValue
+  const contextValue = {
+    services,
+    get viewer(): never {
+      throw new Error('A field that is shared looked at the viewer.')
+    },
+  }
+  return { ...args, contextValue }
+}

@@ -1,0 +1,122 @@
+import { FedPlace } from './fed-place.ts'
+import type { Filter } from './filter.ts'
+import type { LiveTopic } from './live-topic.ts'
+import { CLOSING_BRACE, type Outbox, type Sender } from './outbox.ts'
+import type { Body, Rendering } from './rendering.ts'
+import { Throttle } from './throttle.ts'
+import type { TopicReader } from './topic-reader.ts'
+
+/** Where the messages of a subscription go, and how they look. */
+export interface FeedTarget {
+  readonly outbox: Outbox
+  /** What a `next` message has in front of its result. */
+  readonly prefix: Buffer
+  readonly rendering: Rendering
+}
+
+export interface FeedOptions {
+  readonly filter: Filter
+  readonly maxPerSecond: number | undefined
+  /** Told what ends the subscription. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Pushes the messages of one subscription into the outbox of its socket. */
+export class Feed implements Sender {
+  readonly filter: Filter
+  readonly #target: FeedTarget
+  readonly #onFailure: (error: unknown) => void
+  readonly #places: FedPlace[] = []
+  readonly #throttle: Throttle<Body> | undefined
+  /** Left out since the last message that was sent, but for what the throttle counts. */
+  #newlyDropped = 0
+  #dropped = 0
+  #isClosed = false
+
+  constructor(target: FeedTarget, { filter, maxPerSecond, onFailure }: FeedOptions) {
+    this.filter = filter
+    this.#target = target
+    this.#onFailure = onFailure
+    if (maxPerSecond !== undefined) {
+      this.#throttle = new Throttle<Body>({
+        maxPerSecond,
+        deliver: (body, dropped) => this.#push(body, dropped),
+        bytesOf: (body) => body.length,
+      })
+    }
+  }
+
+  get prefix(): Buffer {
+    return this.#target.prefix
+  }
+
+  get rendering(): Rendering {
+    return this.#target.rendering
+  }
+
+  /** All that was left out. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get hasRoom(): boolean {
+    return this.#target.outbox.hasRoom
+  }
+
+  get wantsMore(): boolean {
+    return this.#target.outbox.wantsMore
+  }
+
+  /** Feeds from one more topic, from where the reader stands. */
+  add(topic: LiveTopic, reader: TopicReader): void {
+    const place = new FedPlace(this, topic, reader)
+    this.#places.push(place)
+    place.start()
+  }
+
+  send(body: Body): void {
+    if (this.#isClosed) return
+    if (this.#throttle === undefined) this.#push(body, 0)
+    else this.#throttle.offer(body)
+  }
+
+  /** Ephemeral messages found no room, or came while the subscriber was behind. */
+  countDropped(count: number): void {
+    this.#newlyDropped += count
+    this.#dropped += count
+  }
+
+  catchUp(place: FedPlace): void {
+    if (!this.#isClosed) this.#target.outbox.catchUp.add(place)
+  }
+
+  fail(error: unknown): void {
+    if (!this.#isClosed) this.#onFailure(error)
+  }
+
+  /** Nothing is sent after this, also nothing that waits already. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    this.#throttle?.close()
+    for (const place of this.#places) place.close()
+    this.#places.length = 0
+  }
+
+  #push(body: Body, dropped: number): void {
+    const count = dropped + this.#newlyDropped
+    this.#newlyDropped = 0
+    this.#dropped += dropped
+    const { outbox } = this.#target
+    if (count === 0) outbox.push(this, body, CLOSING_BRACE)
+    else outbox.push(this, body.subarray(0, -1), droppedSuffix(count))
+  }
+}
+
+/** What a result ends with that says how many messages were left out before it. */
+function droppedSuffix(dropped: number): Buffer {
+  return Buffer.from(`,"extensions":{"dropped":${dropped}}}}`)
+}

@@ -1,0 +1,141 @@
+import type { Bus, BusSubscription } from '../bus/bus.ts'
+import type { AnyMessage } from '../core/message.ts'
+import { BEFORE_ALL, type Sequence } from '../core/sequence.ts'
+import { prefixOf, type TopicName, type TopicWildcard } from '../core/topic-name.ts'
+import type { Log, TopicState } from '../log/log.ts'
+
+/** Topics read from the log at once. */
+const BATCH = 1_000
+
+/** Ephemeral messages that wait for their topic to go live; more are dropped. */
+const MAX_EARLY = 100
+
+export interface LivePatternParts {
+  readonly log: Log
+  readonly bus: Bus
+  /** Hands a message to its topic, where that is live. */
+  readonly inject: (message: AnyMessage) => void
+  readonly onFault: (error: unknown) => void
+}
+
+/** Who wants the topics of a pattern. */
+export interface PatternSubscriber {
+  /**
+   * Takes in a topic, from a position on, or from where it stands; one that is in already stays as it
+   * is. Resolves once it is in.
+   */
+  addTopic(topic: TopicName, after: Sequence | undefined): Promise<void>
+}
+
+/**
+ * The topics under a prefix, while someone on this instance listens to them. A topic is taken in once
+ * something is published to it; the bus says so at once, and the log in the end.
+ */
+export class LivePattern {
+  readonly wildcard: TopicWildcard
+  readonly #parts: LivePatternParts
+  readonly #subscribers = new Set<PatternSubscriber>()
+  /** Where the topics stood that nothing has been published to since this went live. */
+  readonly #heads = new Map<TopicName, Sequence>()
+  /** The topics that something has been published to, with when all have taken them in. */
+  readonly #taken = new Map<TopicName, Promise<void>>()
+  /** What came before the heads were known. */
+  #early: Map<TopicName, AnyMessage> | undefined = new Map()
+  #waitingEphemeral = 0
+  #subscription: BusSubscription | undefined
+  #isClosed = false
+
+  constructor(wildcard: TopicWildcard, parts: LivePatternParts) {
+    this.wildcard = wildcard
+    this.#parts = parts
+  }
+
+  /** Goes live: first the bus, then the heads. */
+  async open(): Promise<void> {
+    const { bus } = this.#parts
+    const subscription = await bus.subscribe(this.wildcard, (message) => this.#receive(message))
+    if (this.#isClosed) return subscription.unsubscribe()
+    this.#subscription = subscription
+    await this.#eachTopic(({ name, head }) => this.#heads.set(name, head))
+    const early = this.#early ?? new Map<TopicName, AnyMessage>()
+    this.#early = undefined
+    for (const message of early.values()) this.#receive(message)
+  }
+
+  /** Resolves once the subscriber has every topic that is taken in already, from where it stands. */
+  async add(subscriber: PatternSubscriber): Promise<void> {
+    this.#subscribers.add(subscriber)
+    await Promise.all(this.#taken.values())
+    const names = [...this.#taken.keys()]
+    await Promise.all(names.map((name) => subscriber.addTopic(name, undefined)))
+  }
+
+  remove(subscriber: PatternSubscriber): void {
+    this.#subscribers.delete(subscriber)
+  }
+
+  /** Finds the topics whose messages the bus has lost. */
+  async check(): Promise<void> {
+    if (this.#early !== undefined) return // not live yet
+    await this.#eachTopic(({ name, head }) => {
+      if (head > (this.#heads.get(name) ?? BEFORE_ALL)) this.#take(name)
+    })
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    this.#subscription?.unsubscribe()
+    this.#subscribers.clear()
+    this.#heads.clear()
+    this.#taken.clear()
+  }
+
+  #receive(message: AnyMessage): void {
+    const { topic } = message
+    if (this.#isClosed) return
+    if (this.#early !== undefined) this.#early.set(topic, message)
+    else if (!this.#taken.has(topic) || message.ephemeral) void this.#hand(message)
+  }
+
+  /** The topic's own channel brings what follows; it may have missed this one. */
+  async #hand(message: AnyMessage): Promise<void> {
+    if (!message.ephemeral) return this.#take(message.topic)
+    if (this.#waitingEphemeral >= MAX_EARLY) return
+    this.#waitingEphemeral++
+    await this.#take(message.topic)
+    this.#waitingEphemeral--
+    this.#parts.inject(message)
+  }
+
+  /** Where a subscriber cannot take a topic in, the next check finds it again. */
+  #take(name: TopicName): Promise<void> {
+    const taken = this.#taken.get(name)
+    if (taken !== undefined) return taken
+    const after = this.#heads.get(name) ?? BEFORE_ALL
+    const taking = this.#addToAll(name, after)
+    this.#taken.set(name, taking)
+    return taking
+  }
+
+  async #addToAll(name: TopicName, after: Sequence): Promise<void> {
+    try {
+      await Promise.all(
+        [...this.#subscribers].map((subscriber) => subscriber.addTopic(name, after)),
+      )
+    } catch (error) {
+      this.#taken.delete(name)
+      this.#parts.onFault(error)
+    }
+  }
+
+  async #eachTopic(visit: (state: TopicState) => void): Promise<void> {
+    const prefix = prefixOf(this.wildcard)
+    let after: TopicName | undefined
+    do {
+      const page = await this.#parts.log.topics({ prefix, limit: BATCH, after })
+      for (const state of page.topics) visit(state)
+      after = page.hasNext ? page.topics.at(-1)?.name : undefined
+    } while (after !== undefined && !this.#isClosed)
+  }
+}
