@@ -90,3 +90,60 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
     subscription.unsubscribe()
   })
 }
+
+export interface BusOfInstances {
+  /** Another instance on the same server, connected. */
+  readonly open: () => Promise<BusUnderTest>
+  /** Cuts the connections of those that listen, which they may make again. */
+  readonly cut: () => Promise<void>
+}
+
+/** What every bus promises that reaches other instances. */
+export function describeBusOfInstances({ open, cut }: BusOfInstances): void {
+  test('carries messages to other instances, in order and to the byte, and back to none', async () => {
+    const [here, there] = [await open(), await open()]
+    const local: Message[] = []
+    const remote: Message[] = []
+    await here.bus.subscribe(chat, (received) => local.push(received))
+    await there.bus.subscribe(chat, (received) => remote.push(received))
+    const sent = Array.from({ length: 200 }, (_, n) =>
+      message({ sequence: n + 1, payload: JSON.stringify(`\u0000\n\ud800 é ${n}`) }),
+    )
+    here.bus.publish(sent)
+    await expect.poll(() => remote.length).toBe(200)
+    expect(remote.map((received) => received.toJSON())).toEqual(sent.map((one) => one.toJSON()))
+    expect(remote.map(({ payloadText }) => payloadText)).toEqual(
+      sent.map(({ payloadText }) => payloadText),
+    )
+    there.bus.publish([message({ sequence: 201 })])
+    await expect.poll(() => local.length).toBe(201)
+    expect(local.slice(0, 200)).toEqual(sent)
+  })
+
+  test('listens again to a topic that was left a moment ago', async () => {
+    const [here, there] = [await open(), await open()]
+    for (let round = 1; round <= 20; round++) {
+      const received: number[] = []
+      const leaving = await there.bus.subscribe(chat, () => undefined)
+      leaving.unsubscribe()
+      const subscription = await there.bus.subscribe(chat, ({ sequence }) =>
+        received.push(sequence),
+      )
+      here.bus.publish([message({ sequence: round })])
+      await expect.poll(() => received).toEqual([round])
+      subscription.unsubscribe()
+    }
+  })
+
+  test('tells of a gap once a connection that was cut is listening again', async () => {
+    const [here, there] = [await open(), await open()]
+    const received: number[] = []
+    await there.bus.subscribe(chat, ({ sequence }) => received.push(sequence))
+    let gaps = 0
+    there.bus.onGap(() => gaps++)
+    await cut()
+    await expect.poll(() => gaps).toBeGreaterThan(0)
+    here.bus.publish([message({ sequence: 1 })])
+    await expect.poll(() => received).toEqual([1])
+  })
+}
