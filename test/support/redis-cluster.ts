@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { vi } from 'vitest'
 import { freePorts } from './free-port.ts'
 import { type PrivateRedis, startPrivateRedis } from './redis.ts'
 
@@ -24,11 +24,18 @@ export async function startRedisCluster(): Promise<PrivateRedisCluster> {
   const [a = 0, b = 0, c = 0, ...busPorts] = await freePorts(6)
   const nodes = await Promise.all([a, b, c].map((port, n) => startNode(port, busPorts[n] ?? 0)))
   const isWhole = async () => (await Promise.all(nodes.map(seesAll))).every(Boolean)
-  await Promise.all(nodes.map(takeSlots))
-  const [first] = nodes
-  await first?.call('CLUSTER', 'MEET', '127.0.0.1', b, busPorts[1] ?? 0)
-  await first?.call('CLUSTER', 'MEET', '127.0.0.1', c, busPorts[2] ?? 0)
-  await expect.poll(isWhole, { timeout: 20_000 }).toBe(true)
+  const dispose = async () => {
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
+  }
+  try {
+    await Promise.all(nodes.map(takeSlots))
+    await nodes[0]?.call('CLUSTER', 'MEET', '127.0.0.1', b, busPorts[1] ?? 0)
+    await nodes[0]?.call('CLUSTER', 'MEET', '127.0.0.1', c, busPorts[2] ?? 0)
+    await vi.waitUntil(isWhole, { timeout: 20_000 })
+  } catch (error) {
+    await dispose()
+    throw error
+  }
   const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`).join()
   return {
     url: `redis-cluster://:${encodeURIComponent(PASSWORD)}@${hosts}`,
@@ -45,9 +52,7 @@ export async function startRedisCluster(): Promise<PrivateRedisCluster> {
       await Promise.all(others.map((other) => other.call('CLUSTER', 'FORGET', id)))
       await node.call('CLUSTER', 'RESET', 'HARD')
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
-    },
+    [Symbol.asyncDispose]: dispose,
   }
 }
 

@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { vi } from 'vitest'
 import { freePorts } from './free-port.ts'
 import { type PrivateRedis, startPrivateRedis } from './redis.ts'
 
@@ -27,9 +27,21 @@ export async function startRedisSentinels(): Promise<PrivateRedisSentinels> {
       password: PASSWORD,
     }),
   ])
-  await expect.poll(() => replica.call('INFO', 'replication')).toContain('master_link_status:up')
-  const sentinels = await Promise.all(ports.slice(1).map((own) => startSentinel(own, port)))
-  await expect.poll(() => areReady(sentinels), { timeout: 20_000 }).toBe(true)
+  const servers = [replica, master]
+  const dispose = async () => {
+    await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+  }
+  const sentinels: PrivateRedis[] = []
+  try {
+    // Sentinels ask a master for its replicas when they start, and then every 10 seconds.
+    await vi.waitUntil(() => isInSync(replica), { timeout: 20_000 })
+    sentinels.push(...(await Promise.all(ports.slice(1).map((own) => startSentinel(own, port)))))
+    servers.unshift(...sentinels)
+    await vi.waitUntil(() => areReady(sentinels), { timeout: 20_000 })
+  } catch (error) {
+    await dispose()
+    throw error
+  }
   const hosts = sentinels.map((sentinel) => `127.0.0.1:${sentinel.port}`).join()
   const password = encodeURIComponent(SENTINEL_PASSWORD)
   return {
@@ -37,10 +49,7 @@ export async function startRedisSentinels(): Promise<PrivateRedisSentinels> {
     master,
     replica,
     sentinels,
-    async [Symbol.asyncDispose]() {
-      const servers = [...sentinels, replica, master]
-      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    },
+    [Symbol.asyncDispose]: dispose,
   }
 }
 
@@ -53,6 +62,10 @@ function startSentinel(port: number, master: number): Promise<PrivateRedis> {
     'sentinel failover-timeout bells 3000',
   ]
   return startPrivateRedis({ port, config, password: SENTINEL_PASSWORD, isSentinel: true })
+}
+
+async function isInSync(replica: PrivateRedis): Promise<boolean> {
+  return String(await replica.call('INFO', 'replication')).includes('master_link_status:up')
 }
 
 /** Whether each knows the replica and the other Sentinels: without, there is no failover. */
