@@ -63,6 +63,7 @@ function connectionsToCluster(
 ): RedisConnections {
   const guide = openGuide(cluster)
   guide.on('error', onError)
+  guide.on('close', () => onError(new Error('The Redis Cluster names no node that answers.')))
   class Connector extends ClusterConnector {
     constructor(options: unknown) {
       super(guide, options as RedisOptions) // ioredis gives a connector the client's options
