@@ -17,7 +17,9 @@ Usage
 Environment
   PORT, HOST          where it listens (4000, 127.0.0.1); PORT=0 takes a free port
   DATABASE_URL        a PostgreSQL server, 14 or newer; unset: an embedded one
-  REDIS_URL           a Redis, for several instances on one database; unset: one instance
+  REDIS_URL           a Redis, for several instances on one database: redis://host:6379,
+                      redis-sentinel://host,host/master or redis-cluster://host,host;
+                      unset: one instance
   CARILLON_DATA_DIR   where the embedded database lives (./.carillon); memory: for nowhere
   CARILLON_AUTH       open: everyone may do everything, also from other machines
   CARILLON_LOG_LEVEL  debug, info, warn (default), error or silent

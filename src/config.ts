@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseRedisUrl, REDIS_URL_FORM } from './bus/redis-address.ts'
 import { LOG_LEVELS } from './ops/logger.ts'
 import type { CarillonOptions } from './server.ts'
 
@@ -29,7 +30,7 @@ const Environment = z.object({
     .optional(),
   REDIS_URL: z
     .string()
-    .refine(isRedisUrl, 'a URL such as redis://user:password@host:6379')
+    .refine((url) => parseRedisUrl(url) !== undefined, REDIS_URL_FORM)
     .optional(),
   CARILLON_DATA_DIR: z.string().min(1, 'a directory, or memory:').default('./.carillon'),
   CARILLON_AUTH: z.enum(['open'], 'open, the only mode there is so far').optional(),
@@ -67,10 +68,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
 
 function isPostgresqlUrl(value: string): boolean {
   return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol)
-}
-
-function isRedisUrl(value: string): boolean {
-  return URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
 }
 
 /** URLs may hold passwords: they are not repeated. */

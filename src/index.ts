@@ -1,5 +1,6 @@
 export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 export type { Identity, Viewer } from './access/viewer.ts'
+export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './bus/redis-address.ts'
 export type { AckRequest } from './consumers/acks.ts'
 export type { Consumer } from './consumers/consumer-store.ts'
 export type { Cursor } from './core/cursor.ts'

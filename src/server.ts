@@ -5,6 +5,12 @@ import { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 import { type Identity, viewerOf } from './access/viewer.ts'
 import type { Bus } from './bus/bus.ts'
 import { MemoryBus } from './bus/memory-bus.ts'
+import {
+  type RedisAddress,
+  type RedisClusterOptions,
+  type RedisServerOptions,
+  redisAddressOf,
+} from './bus/redis-address.ts'
 import { RedisBus } from './bus/redis-bus.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
@@ -38,8 +44,13 @@ export interface CarillonOptions {
   readonly databaseUrl?: string
   /** Where the embedded database lives; `memory:` for nowhere. Default `./.carillon`. */
   readonly dataDir?: string
-  /** A Redis that carries messages between the instances on one database. Default: one instance. */
+  /**
+   * A Redis that carries messages between the instances on one database, as `redis:`, `redis-sentinel:` or
+   * `redis-cluster:`, or `rediss…:` for TLS. Default: one instance.
+   */
   readonly redisUrl?: string
+  /** The same where a URL cannot say it, in the options of ioredis. Instead of `redisUrl`. */
+  readonly redis?: RedisServerOptions | RedisClusterOptions
   /** Connections to PostgreSQL at most. Default 10. */
   readonly maxConnections?: number
   /** How much callers may ask for at once; those left out keep their default. */
@@ -139,9 +150,11 @@ export interface Carillon extends AsyncDisposable {
 /**
  * Opens the database, applies the migrations and makes a server, which listens nowhere yet.
  * @throws DatabaseStartError where the database cannot be used
+ * @throws TypeError where `redisUrl` is none, or `redis` is given too
  */
 export async function createCarillon(options: CarillonOptions = {}): Promise<Carillon> {
   const logger = options.logger ?? createLogger(options.logLevel ?? 'warn')
+  redisAddressOf(options) // a mistake is told before anything is opened
   return new CarillonServer(await openDatabase(options, logger), options, logger)
 }
 
@@ -158,8 +171,8 @@ function openDatabase(options: CarillonOptions, logger: Logger): Promise<Databas
 /** `close` resolves by then, in milliseconds, whatever does not answer. */
 const CLOSE_DEADLINE_MS = 9_000
 
-function openBus({ redisUrl: url }: CarillonOptions, onFault: (error: unknown) => void): Bus {
-  return url === undefined ? new MemoryBus(onFault) : new RedisBus({ url, onFault })
+function openBus(address: RedisAddress | undefined, onFault: (error: unknown) => void): Bus {
+  return address === undefined ? new MemoryBus(onFault) : new RedisBus({ address, onFault })
 }
 
 class CarillonServer implements Carillon {
@@ -181,7 +194,7 @@ class CarillonServer implements Carillon {
     this.database = database
     this.#logger = logger
     this.#log = new PrismaLog(database, options.publishQueue)
-    this.#bus = openBus(options, report)
+    this.#bus = openBus(redisAddressOf(options), report)
     this.bus = this.#bus
     this.#hub = new Hub({
       log: this.#log,

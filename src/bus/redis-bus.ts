@@ -1,24 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { type PubSubRedisOptions, RedisPubSub } from 'graphql-redis-subscriptions'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { AnyMessage } from '../core/message.ts'
 import { isWildcard, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Bus, BusListener, BusSubscription } from './bus.ts'
 import { MemoryBus } from './memory-bus.ts'
+import type { RedisAddress } from './redis-address.ts'
+import {
+  connectionsTo,
+  type RedisConnectionOptions,
+  type RedisConnections,
+} from './redis-connection.ts'
 import { decodeMessage, encodeMessage } from './wire.ts'
 
 export interface RedisBusOptions {
-  readonly url: string
+  readonly address: RedisAddress
   /** Told of faults of Redis and of what listeners threw. */
   readonly onFault: (error: unknown) => void
 }
 
 /** In front of the topic's name: other programs may use the same Redis. */
 const CHANNEL = 'carillon:topic:'
-
-/** The longest pause between two attempts to connect, in milliseconds. */
-const MAX_RETRY_MS = 2_000
 
 /** How long a subscriber waits for the confirmation of Redis, in milliseconds. */
 const CONFIRM_MS = 2_000
@@ -31,13 +34,14 @@ interface Channel {
 }
 
 /**
- * The bus of several instances, over the pub/sub of one Redis. Local listeners get a message at once;
- * what Redis loses, for them and for others, is found by the hub's comparison with the log.
+ * The bus of several instances, over the pub/sub of one Redis or one Redis Cluster. Local listeners get a
+ * message at once; what Redis loses, for them and for others, is found by the hub's comparison with the log.
  */
 export class RedisBus implements Bus {
   readonly kind = 'redis'
   readonly #origin = randomUUID()
   readonly #local: MemoryBus
+  readonly #connections: RedisConnections
   readonly #publisher: Redis
   readonly #subscriber: Redis
   readonly #pubsub: RedisPubSub
@@ -48,12 +52,13 @@ export class RedisBus implements Bus {
   #isFaultTold = false
   #closed = false
 
-  constructor({ url, onFault }: RedisBusOptions) {
+  constructor({ address, onFault }: RedisBusOptions) {
     this.#onFault = onFault
     this.#local = new MemoryBus(onFault)
+    this.#connections = connectionsTo(address, (error) => this.#onRedisFault(error))
     // A message that cannot be sent at once is not sent: the log has it, and a queue would grow.
-    this.#publisher = this.#connect(url, { enableOfflineQueue: false })
-    this.#subscriber = this.#connect(url, { enableOfflineQueue: true })
+    this.#publisher = this.#connect({ enableOfflineQueue: false })
+    this.#subscriber = this.#connect({ enableOfflineQueue: true })
     this.#subscriber.on('ready', () => this.#onReady())
     this.#pubsub = new RedisPubSub({
       publisher: clientOf(this.#publisher),
@@ -105,18 +110,12 @@ export class RedisBus implements Bus {
     this.#gapListeners.clear()
     this.#publisher.disconnect()
     this.#subscriber.disconnect()
+    this.#connections.close()
     await this.#local.close()
   }
 
-  #connect(url: string, options: { readonly enableOfflineQueue: boolean }): Redis {
-    const redis = new Redis(url, {
-      ...options,
-      enableAutoPipelining: true,
-      maxRetriesPerRequest: null,
-      autoResubscribe: true,
-      retryStrategy: (attempt) =>
-        Math.min(50 * 2 ** attempt, MAX_RETRY_MS) * (0.5 + Math.random() / 2),
-    })
+  #connect(options: RedisConnectionOptions): Redis {
+    const redis = this.#connections.open(options)
     redis.on('error', (error) => this.#onRedisFault(error))
     redis.on('close', () => this.#onRedisFault(new Error('The connection to Redis was cut.')))
     redis.on('ready', () => {

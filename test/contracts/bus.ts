@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Bus } from '../../src/bus/bus.ts'
-import type { AnyMessage } from '../../src/core/message.ts'
-import type { TopicName } from '../../src/core/topic-name.ts'
-import { message } from '../support/messages.ts'
+import { type AnyMessage, EphemeralMessage } from '../../src/core/message.ts'
+import type { TopicName, TopicPattern } from '../../src/core/topic-name.ts'
+import { ephemeral, message } from '../support/messages.ts'
 
 const chat = 'chat:1' as TopicName
 const other = 'chat:2' as TopicName
@@ -81,6 +81,26 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
     bus.publish([message({ sequence: 1 })])
   })
 
+  test('brings what a pattern matches to its listeners, each message once a subscription', async () => {
+    const { bus } = await open()
+    const seen: Record<string, string[]> = { 'a:*': [], 'a:b:*': [], 'a:b:c': [] }
+    const unsubscribes = []
+    for (const [pattern, topics] of Object.entries(seen)) {
+      const listener = ({ topic }: AnyMessage) => topics.push(topic)
+      unsubscribes.push(await bus.subscribe(pattern as TopicPattern, listener))
+    }
+    const names = ['a', 'a:', 'a:b', 'a:b:c', 'a:b:', 'ab:c', 'b:a:b']
+    bus.publish(names.map((topic) => message({ topic, sequence: 1 })))
+    expect(seen).toEqual({
+      'a:*': ['a:b', 'a:b:c', 'a:b:'],
+      'a:b:*': ['a:b:c'],
+      'a:b:c': ['a:b:c'],
+    })
+    for (const { unsubscribe } of unsubscribes) unsubscribe()
+    bus.publish([message({ topic: 'a:b:c', sequence: 2 })])
+    expect(seen['a:*']).toHaveLength(3)
+  })
+
   test('calls nobody after it was closed', async () => {
     const { bus } = await open()
     const subscription = await bus.subscribe(chat, () => expect.unreachable())
@@ -88,5 +108,86 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
     await bus.close()
     bus.publish([message({ sequence: 1 })])
     subscription.unsubscribe()
+  })
+}
+
+export interface BusOfInstances {
+  /** Another instance on the same server, connected. */
+  readonly open: () => Promise<BusUnderTest>
+  /** Cuts the connections of those that listen, which they may make again. */
+  readonly cut: () => Promise<void>
+}
+
+/** What every bus promises that reaches other instances. */
+export function describeBusOfInstances({ open, cut }: BusOfInstances): void {
+  test('carries messages to other instances, in order and to the byte, and back to none', async () => {
+    const [here, there] = [await open(), await open()]
+    const local: AnyMessage[] = []
+    const remote: AnyMessage[] = []
+    await here.bus.subscribe(chat, (received) => local.push(received))
+    await there.bus.subscribe(chat, (received) => remote.push(received))
+    const sent = Array.from({ length: 200 }, (_, n) =>
+      message({ sequence: n + 1, payload: JSON.stringify(`\u0000\n\ud800 é ${n}`) }),
+    )
+    here.bus.publish(sent)
+    await expect.poll(() => remote.length).toBe(200)
+    expect(remote.map((received) => received.toJSON())).toEqual(sent.map((one) => one.toJSON()))
+    expect(remote.map(({ payloadText }) => payloadText)).toEqual(
+      sent.map(({ payloadText }) => payloadText),
+    )
+    there.bus.publish([message({ sequence: 201 })])
+    await expect.poll(() => local.length).toBe(201)
+    expect(local.slice(0, 200)).toEqual(sent)
+  })
+
+  test('carries messages to patterns of other instances, once for each that matches', async () => {
+    const [here, there] = [await open(), await open()]
+    const seen: string[] = []
+    for (const pattern of ['a:*', 'a:b:*', 'a:b:c'] as TopicPattern[]) {
+      await there.bus.subscribe(pattern, ({ id }) => seen.push(`${pattern} ${id}`))
+    }
+    const sent = [ephemeral({ topic: 'a:b:c' }), ephemeral({ topic: 'a:x' })]
+    here.bus.publish(sent)
+    const [both, one] = sent.map(({ id }) => id)
+    const expected = [`a:* ${both}`, `a:* ${one}`, `a:b:* ${both}`, `a:b:c ${both}`]
+    await expect.poll(() => [...seen].sort()).toEqual(expected.sort())
+  })
+
+  test('carries ephemeral messages as they are', async () => {
+    const [here, there] = [await open(), await open()]
+    const received: AnyMessage[] = []
+    await there.bus.subscribe(chat, (one) => received.push(one))
+    const sent = ephemeral({ topic: 'chat:1', payload: '{"typing":true}', to: ['ann'] })
+    here.bus.publish([sent])
+    await expect.poll(() => received.length).toBe(1)
+    expect(received[0]).toBeInstanceOf(EphemeralMessage)
+    expect(received[0]?.toJSON()).toEqual(sent.toJSON())
+  })
+
+  test('listens again to a topic that was left a moment ago', async () => {
+    const [here, there] = [await open(), await open()]
+    for (let round = 1; round <= 20; round++) {
+      const received: (number | null)[] = []
+      const leaving = await there.bus.subscribe(chat, () => undefined)
+      leaving.unsubscribe()
+      const subscription = await there.bus.subscribe(chat, ({ sequence }) =>
+        received.push(sequence),
+      )
+      here.bus.publish([message({ sequence: round })])
+      await expect.poll(() => received).toEqual([round])
+      subscription.unsubscribe()
+    }
+  })
+
+  test('tells of a gap once a connection that was cut is listening again', async () => {
+    const [here, there] = [await open(), await open()]
+    const received: (number | null)[] = []
+    await there.bus.subscribe(chat, ({ sequence }) => received.push(sequence))
+    let gaps = 0
+    there.bus.onGap(() => gaps++)
+    await cut()
+    await expect.poll(() => gaps).toBeGreaterThan(0)
+    here.bus.publish([message({ sequence: 1 })])
+    await expect.poll(() => received).toEqual([1])
   })
 }

@@ -1,4 +1,4 @@
-import type { Logger } from 'carillon'
+import { createCarillon, type Logger } from 'carillon'
 import { expect, test } from 'vitest'
 import { startServer } from '../support/carillon.ts'
 import { describeWithRedis, startPrivateRedis } from '../support/redis.ts'
@@ -9,6 +9,13 @@ function listen(): { readonly logger: Logger; readonly lines: readonly string[] 
   const write = (_fields: object, message: string) => lines.push(message)
   return { logger: { debug: () => {}, info: () => {}, warn: write, error: write }, lines }
 }
+
+test('does not start with an address of Redis that is none, or with two', async () => {
+  const redisUrl = 'redis-cluster://'
+  await expect(createCarillon({ redisUrl })).rejects.toThrow(/^redisUrl has to be a URL such as /)
+  const two = { redisUrl: 'redis://127.0.0.1', redis: { host: '127.0.0.1' } }
+  await expect(createCarillon(two)).rejects.toThrow('Give redisUrl or redis, not both.')
+})
 
 describeWithRedis('a server with Redis', () => {
   test('is degraded while Redis is away, goes on, and says so once', async () => {

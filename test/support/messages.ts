@@ -1,5 +1,5 @@
 import type { JsonText } from '../../src/core/json.ts'
-import { type Draft, Message } from '../../src/core/message.ts'
+import { type Draft, EphemeralMessage, Message } from '../../src/core/message.ts'
 import type { Epoch, Sequence } from '../../src/core/sequence.ts'
 import type { TopicName } from '../../src/core/topic-name.ts'
 
@@ -31,6 +31,30 @@ export function message({
     clientId: null,
     to: to ?? null,
     idempotencyKey: null,
+    publishedAt: new Date(0),
+    expiresAt: null,
+  })
+}
+
+let ephemerals = 0
+
+/** A message that is fanned out only. */
+export function ephemeral({
+  topic = 'chat:1',
+  payload = '1',
+  from = 'ann',
+  to,
+}: Omit<TestMessage, 'sequence'> = {}): EphemeralMessage {
+  return new EphemeralMessage({
+    id: `e.${++ephemerals}`,
+    topic: topic as TopicName,
+    type: 'message',
+    payload: payload as JsonText,
+    metadata: null,
+    encrypted: false,
+    from,
+    clientId: null,
+    to: to ?? null,
     publishedAt: new Date(0),
     expiresAt: null,
   })

@@ -34,12 +34,26 @@ test('uses PostgreSQL where there is a URL', () => {
 })
 
 test.each([
+  'rediss://user:password@host:6379/1',
+  'redis-sentinel://:password@s1:26379,s2:26379/master',
+  'redis-cluster://a:7000,b:7000',
+])('uses Redis at %s', (redisUrl) => {
+  expect(readConfig({ REDIS_URL: redisUrl })).toMatchObject({ redisUrl })
+})
+
+test.each([
   [{ PORT: 'x' }, 'PORT has to be a port number from 0 to 65535, not "x".'],
   [{ PORT: '65536' }, 'PORT has to be a port number from 0 to 65535, not "65536".'],
   [{ PORT: '1.5' }, 'PORT has to be a port number from 0 to 65535, not "1.5".'],
   [
     { DATABASE_URL: 'mysql://root:secret@db/x' },
     'DATABASE_URL has to be a URL such as postgresql://user:password@host:5432/database.',
+  ],
+  [
+    { REDIS_URL: 'redis-sentinel://root:secret@s1,s2' },
+    'REDIS_URL has to be a URL such as redis://user:password@host:6379, ' +
+      'redis-sentinel://user:password@host:26379,host:26379/master or ' +
+      'redis-cluster://user:password@host:6379,host:6379.',
   ],
   [
     { CARILLON_LOG_LEVEL: 'loud' },
