@@ -1,14 +1,21 @@
 import {
   createSourceEventStream,
+  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   execute,
+  GraphQLError,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
   getOperationAST,
   Kind,
+  type SelectionNode,
   type SelectionSetNode,
   subscribe,
 } from 'graphql'
 import { Subscription } from '../hub/subscription.ts'
+import { CarillonError } from '../protocol/errors.ts'
 import { isLive } from './extensions.ts'
 
 /**
@@ -18,7 +25,10 @@ import { isLive } from './extensions.ts'
 export async function openSource(
   args: ExecutionArgs,
 ): Promise<Subscription | ExecutionResult | AsyncIterable<ExecutionResult>> {
-  if (!isLiveOperation(args)) return subscribe(args)
+  const name = rootFieldOf(args)
+  if (name === undefined) return withoutField()
+  const field = args.schema.getSubscriptionType()?.getFields()[name]
+  if (field === undefined || !isLive(field)) return subscribe(args)
   const source = await createSourceEventStream(args)
   if (source instanceof Subscription || !(Symbol.asyncIterator in source)) return source
   throw new Error('A live field has to answer a subscription of the hub.')
@@ -61,36 +71,46 @@ class Results implements AsyncIterableIterator<ExecutionResult> {
   }
 }
 
-function isLiveOperation({ schema, document, operationName }: ExecutionArgs): boolean {
+/** The name of the field that an operation subscribes to; undefined where directives leave it out. */
+function rootFieldOf(args: ExecutionArgs): string | undefined {
+  const { document, operationName } = args
   const operation = getOperationAST(document, operationName)
-  const fields = schema.getSubscriptionType()?.getFields() ?? {}
-  const name = operation == null ? undefined : rootField(operation.selectionSet, document)
-  const field = name === undefined ? undefined : fields[name]
-  return field !== undefined && isLive(field)
+  return operation == null ? undefined : firstField(operation.selectionSet, document)
 }
 
 /** The one field that a subscription has, wherever in fragments it stands. */
-function rootField(
-  { selections }: SelectionSetNode,
-  document: ExecutionArgs['document'],
-): string | undefined {
+function firstField({ selections }: SelectionSetNode, document: DocumentNode): string | undefined {
   for (const selection of selections) {
+    if (!isIncluded(selection)) continue
     if (selection.kind === Kind.FIELD) return selection.name.value
     const set =
       selection.kind === Kind.INLINE_FRAGMENT
         ? selection.selectionSet
         : fragment(document, selection.name.value)
-    const name = set === undefined ? undefined : rootField(set, document)
+    const name = set === undefined ? undefined : firstField(set, document)
     if (name !== undefined) return name
   }
   return undefined
 }
 
-function fragment(document: ExecutionArgs['document'], name: string): SelectionSetNode | undefined {
+/** By literals: validation takes no variables in directives around the field of a subscription. */
+function isIncluded(selection: SelectionNode): boolean {
+  const skip = getDirectiveValues(GraphQLSkipDirective, selection)
+  const include = getDirectiveValues(GraphQLIncludeDirective, selection)
+  return skip?.if !== true && include?.if !== false
+}
+
+function fragment(document: DocumentNode, name: string): SelectionSetNode | undefined {
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === name) {
       return definition.selectionSet
     }
   }
   return undefined
+}
+
+/** graphql-js takes it for granted that a subscription has a field. */
+function withoutField(): ExecutionResult {
+  const error = new CarillonError('INVALID_INPUT', 'The subscription selects no field.')
+  return { errors: [new GraphQLError(error.message, { originalError: error })] }
 }

@@ -8,7 +8,7 @@ import { PageInfo } from './page-info.ts'
 export const Message = builder.objectRef<AnyMessage>('Message')
 
 Message.implement({
-  description: 'One message of a topic, with its place in the log.',
+  description: 'One message of a topic, with its place in the log unless it is ephemeral.',
   extensions: carillon({ shared: true }),
   interfaces: [Node],
   fields: (t) => ({

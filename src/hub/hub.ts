@@ -33,6 +33,7 @@ export interface HubBounds extends LiveTopicBounds, OutboxBounds {
 const DEFAULT_BOUNDS: HubBounds = {
   ...DEFAULT_OUTBOX_BOUNDS,
   ringBytes: 1024 * 1024,
+  ringIdleMs: 60_000,
   holeWaitMs: 50,
   maxEarly: 1_000,
   retryMs: 1_000,
@@ -210,6 +211,8 @@ export class Hub {
 
   async #checkTopics(): Promise<void> {
     const names = [...this.#topics.keys()]
+    const now = performance.now()
+    for (const { live } of this.#topics.values()) live.rest(now)
     for (let start = 0; start < names.length && !this.#closed; start += CHECK_BATCH) {
       const states = await this.#options.log.topicStates(names.slice(start, start + CHECK_BATCH))
       for (const state of states) this.#topics.get(state.name)?.live.check(state)

@@ -28,6 +28,8 @@ export interface LiveTopicParts {
 export interface LiveTopicBounds {
   /** The newest messages kept in memory, in bytes. */
   readonly ringBytes: number
+  /** How long a topic has to be quiet until its messages leave memory, in milliseconds. */
+  readonly ringIdleMs: number
   /** How long a hole in the sequence waits for the late message, in milliseconds. */
   readonly holeWaitMs: number
   /** Messages behind a hole that are kept meanwhile; more are read from the log. */
@@ -64,6 +66,8 @@ export class LiveTopic implements Flushable {
   #subscription: BusSubscription | undefined
   #repairTimer: NodeJS.Timeout | undefined
   #repairing = false
+  /** When the newest message came, on the clock of `performance.now()`. */
+  #newestAt = 0
   #closed = false
 
   constructor(name: TopicName, parts: LiveTopicParts) {
@@ -142,6 +146,11 @@ export class LiveTopic implements Flushable {
     if (state.head > this.#head) this.#scheduleRepair(this.#parts.bounds.holeWaitMs)
   }
 
+  /** Empties the memory of a topic that has been quiet for long: who is behind reads the log. */
+  rest(now: number): void {
+    if (now - this.#newestAt > this.#parts.bounds.ringIdleMs) this.#ring.clear()
+  }
+
   /** Idempotent. */
   close(): void {
     this.#closed = true
@@ -186,6 +195,7 @@ export class LiveTopic implements Flushable {
 
   #append(message: Message): void {
     this.#ring.push(message)
+    this.#newestAt = performance.now()
     this.#early.delete(message.sequence)
     this.#head = message.sequence
     this.#arrived.push(message)

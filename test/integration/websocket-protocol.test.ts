@@ -585,6 +585,31 @@ describe('Subscriptions', () => {
   })
 })
 
+describe('A subscription without a field', () => {
+  const conditional = (skip: boolean) => `subscription { ...Root }
+    fragment Root on Subscription { messages(topics: "ws:skip") @skip(if: ${skip}) { payload } }`
+
+  test('is refused, and the socket goes on', async () => {
+    await using raw = await openAcknowledged(server.socketUrl)
+    raw.send(operation('1', conditional(true)))
+    expect(await raw.receive()).toEqual({
+      id: '1',
+      type: 'next',
+      payload: { errors: [coded('INVALID_INPUT')] },
+    })
+    expect(await raw.receive()).toEqual({ id: '1', type: 'complete' })
+    await expectUsable(raw)
+  })
+
+  test('is not one whose directives leave the field in', async () => {
+    await using raw = await openAcknowledged(server.socketUrl)
+    raw.send(operation('1', conditional(false)))
+    await sources.opened('ws:skip')
+    await server.carillon.publish({ topic: 'ws:skip', payload: 1 })
+    expect(await raw.receive()).toEqual(delivered('1', 1))
+  })
+})
+
 describe('Ids', () => {
   test('one in use by a subscription closes the socket with 4409', async () => {
     await using raw = await openAcknowledged(server.socketUrl)
