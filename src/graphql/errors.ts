@@ -1,5 +1,5 @@
 import { type ASTNode, type FormattedExecutionResult, GraphQLError } from 'graphql'
-import { CarillonError, ERRORS, type ErrorCode } from '../protocol/errors.ts'
+import { CarillonError, ERRORS, type ErrorCode, type Gap } from '../protocol/errors.ts'
 
 /** Told the cause of what clients only see as INTERNAL, and of faults of the database. */
 export type ReportError = (error: unknown) => void
@@ -9,6 +9,7 @@ interface ErrorExtensions {
   readonly code: ErrorCode
   readonly retryable: boolean
   readonly retryAfterMs?: number
+  readonly gap?: Gap
 }
 
 /** An error of the catalogue as GraphQL carries it, at a node of the document. Anything else passes. */
@@ -95,8 +96,13 @@ function messageOf(located: GraphQLError, message: string): string {
   return located.message.endsWith(message) ? located.message : message
 }
 
-function extensionsOf({ code, retryable, retryAfterMs }: CarillonError): ErrorExtensions {
-  return { code, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+function extensionsOf({ code, retryable, retryAfterMs, gap }: CarillonError): ErrorExtensions {
+  return {
+    code,
+    retryable,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(gap === undefined ? {} : { gap }),
+  }
 }
 
 function codeOf(code: ErrorCode): ErrorExtensions {

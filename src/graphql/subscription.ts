@@ -2,11 +2,19 @@ import { builder } from './builder.ts'
 import { carillon } from './extensions.ts'
 import { Message } from './message.ts'
 
+const GapPolicy = builder.enumType('GapPolicy', {
+  description: 'What happens where messages behind a cursor are no longer there.',
+  values: {
+    FAIL: { description: 'End the subscription with the error CURSOR_EXPIRED.' },
+    SKIP: { description: 'Go on with the oldest message that is still kept.' },
+  },
+})
+
 builder.subscriptionFields((t) => ({
   messages: t.field({
     type: Message,
     description:
-      'Messages as they are published. One value coerces to a list: messages(topics: "chat:1").',
+      'Messages as they are published; with `after` or `last`, first those that were missed. One value coerces to a list: messages(topics: "chat:1").',
     extensions: carillon({ live: true, shared: true }),
     args: {
       topics: t.arg({
@@ -15,6 +23,15 @@ builder.subscriptionFields((t) => ({
         description:
           '1 to 100 topics and patterns. A message that several of them match comes once.',
       }),
+      after: t.arg({
+        type: ['Cursor'],
+        description:
+          'Begin behind these, at most one cursor a topic; topics without one begin where they stand.',
+      }),
+      last: t.arg.int({
+        description: 'Topics without a cursor begin with the newest N messages, 1 to 1000.',
+      }),
+      onGap: t.arg({ type: GapPolicy, defaultValue: 'FAIL' }),
       from: t.arg.idList({ description: 'Only messages from these users.' }),
       types: t.arg.stringList({ description: 'Only messages of these types.' }),
       echo: t.arg.boolean({

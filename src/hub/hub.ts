@@ -5,14 +5,16 @@ import {
   type TopicName,
   type TopicPattern,
   type TopicWildcard,
+  wildcardsOf,
 } from '../core/topic-name.ts'
 import type { Log } from '../log/log.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
-import { LivePattern } from './live-pattern.ts'
+import { LivePattern, type PatternSubscriber } from './live-pattern.ts'
 import { LiveTopic, type LiveTopicBounds } from './live-topic.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from './outboxes.ts'
 import type { Overflow } from './overflow.ts'
+import { START_LIVE, type Start, startIn } from './start.ts'
 import { type SubscribedTopic, Subscription } from './subscription.ts'
 import { Tick } from './tick.ts'
 import { TopicReader } from './topic-reader.ts'
@@ -50,6 +52,8 @@ export interface HubSubscribeOptions {
   readonly overflow?: Overflow | undefined
   /** Messages a second, at most. */
   readonly maxPerSecond?: number | undefined
+  /** Default: where the topics stand. */
+  readonly start?: Start | undefined
 }
 
 /** What is live, and for how many. */
@@ -57,6 +61,13 @@ interface Entry<Live> {
   readonly live: Live
   readonly opened: Promise<void>
   users: number
+}
+
+/** A subscription while it takes topics in. */
+interface Joining {
+  readonly subscription: Subscription
+  readonly start: Start
+  readonly leaves: (() => void)[]
 }
 
 const CATCH_UP: Overflow = { kind: 'catchUp' }
@@ -87,29 +98,31 @@ export class Hub {
   }
 
   /**
-   * Subscribes to topics from where they stand, and to those under a prefix. Resolves once every
-   * message that is committed from then on will be delivered.
-   * @throws CarillonError SERVICE_UNAVAILABLE, SHUTTING_DOWN
+   * Subscribes to topics, and to those under a prefix. Resolves once every message behind the start,
+   * and every one that is committed from then on, will be delivered.
+   * @throws CarillonError INVALID_CURSOR, CURSOR_EXPIRED, SERVICE_UNAVAILABLE, SHUTTING_DOWN
    */
   async subscribe(
     patterns: readonly TopicPattern[],
     options: HubSubscribeOptions,
   ): Promise<Subscription> {
-    const { filter, overflow = CATCH_UP, maxPerSecond } = options
+    const { filter, overflow = CATCH_UP, maxPerSecond, start = START_LIVE } = options
     const onClose = (closed: Subscription) => this.#forget(closed)
     const subscription = new Subscription({ filter, overflow, maxPerSecond, onClose })
-    const leaves: (() => void)[] = []
-    this.#subscriptions.set(subscription, leaves)
-    const joined = await Promise.allSettled(
-      [...new Set(patterns)].map((pattern) => {
-        if (!isWildcard(pattern)) return this.#addTopic(subscription, pattern)
-        return this.#addPattern(subscription, pattern, leaves)
-      }),
-    )
-    const failed = joined.find((result) => result.status === 'rejected')
-    if (failed === undefined && !this.#closed) return subscription
-    subscription.close()
-    throw failed?.reason ?? new CarillonError('SHUTTING_DOWN')
+    const joining: Joining = { subscription, start, leaves: [] }
+    this.#subscriptions.set(subscription, joining.leaves)
+    try {
+      // Topics with a place to begin come first: what a pattern takes in begins where it stands.
+      await this.#all([...namesOf(patterns, start)], (name) => this.#addTopic(joining, name))
+      await this.#all(new Set(patterns.filter(isWildcard)), (wildcard) =>
+        this.#addPattern(joining, wildcard),
+      )
+      if (this.#closed) throw new CarillonError('SHUTTING_DOWN')
+      return subscription
+    } catch (error) {
+      subscription.close()
+      throw error
+    }
   }
 
   /** Ends every subscription. Idempotent. */
@@ -127,24 +140,29 @@ export class Hub {
     for (const leave of leaves ?? []) leave()
   }
 
-  async #addTopic(subscription: Subscription, name: TopicName, after?: Sequence): Promise<void> {
-    if (!subscription.isClosed && !subscription.has(name)) {
-      subscription.add(await this.#join(name, after))
-    }
+  /** Waits for all, also where one fails: none goes on behind the back of the caller. */
+  async #all<Item>(items: Iterable<Item>, work: (item: Item) => Promise<void>): Promise<void> {
+    const results = await Promise.allSettled([...items].map(work))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
-  async #addPattern(
-    subscription: Subscription,
-    wildcard: TopicWildcard,
-    leaves: (() => void)[],
-  ): Promise<void> {
+  /** Takes in a topic, behind a sequence where one is given, else where the subscriber begins. */
+  async #addTopic(joining: Joining, name: TopicName, after?: Sequence): Promise<void> {
+    const { subscription, start } = joining
+    if (subscription.isClosed || subscription.has(name)) return
+    subscription.add(await this.#join(name, start, after))
+  }
+
+  async #addPattern(joining: Joining, wildcard: TopicWildcard): Promise<void> {
     const entry = this.#patterns.get(wildcard) ?? this.#openPattern(wildcard)
-    const subscriber = {
-      addTopic: (name: TopicName, after: Sequence | undefined) =>
-        this.#addTopic(subscription, name, after),
+    const { last } = joining.start
+    const subscriber: PatternSubscriber = {
+      startsBefore: (head) => last !== undefined && head > 0,
+      addTopic: (name, after) => this.#addTopic(joining, name, after),
     }
     entry.users++
-    leaves.push(() => {
+    joining.leaves.push(() => {
       entry.live.remove(subscriber)
       this.#release(this.#patterns, wildcard, entry)
     })
@@ -152,18 +170,23 @@ export class Hub {
     await entry.live.add(subscriber)
   }
 
-  async #join(name: TopicName, after: Sequence | undefined): Promise<SubscribedTopic> {
+  async #join(name: TopicName, start: Start, after?: Sequence): Promise<SubscribedTopic> {
+    const { log } = this.#options
     const entry = this.#topics.get(name) ?? this.#openTopic(name)
     entry.users++
     const release = () => this.#release(this.#topics, name, entry)
     try {
       await entry.opened
+      const topic = entry.live
+      const position = after ?? (await startIn(topic.state, start, log))
+      // What another instance knows already is to come here soon, too.
+      if (position > topic.head) topic.check({ ...topic.state, head: position })
+      const reader = new TopicReader(topic, { log, position, skipsGaps: start.onGap === 'skip' })
+      return { topic, reader, release }
     } catch (error) {
       release()
       throw error
     }
-    const reader = new TopicReader(entry.live, this.#options.log, after)
-    return { topic: entry.live, reader, release }
   }
 
   #openTopic(name: TopicName): Entry<LiveTopic> {
@@ -216,6 +239,21 @@ export class Hub {
     for (let start = 0; start < names.length && !this.#closed; start += CHECK_BATCH) {
       const states = await this.#options.log.topicStates(names.slice(start, start + CHECK_BATCH))
       for (const state of states) this.#topics.get(state.name)?.live.check(state)
+    }
+  }
+}
+
+/** The topics that are named, by themselves or by a cursor. */
+function* namesOf(patterns: readonly TopicPattern[], { after }: Start): Generator<TopicName> {
+  const names = new Set(patterns.filter((pattern) => !isWildcard(pattern)))
+  yield* names
+  for (const name of after.keys()) {
+    if (names.has(name)) continue
+    const isMatched = [...wildcardsOf(name)].some((wildcard) => patterns.includes(wildcard))
+    if (isMatched) yield name
+    else {
+      const text = `There is a cursor of the topic ${name}, which is not subscribed to.`
+      throw new CarillonError('INVALID_CURSOR', text)
     }
   }
 }

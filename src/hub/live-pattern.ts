@@ -20,6 +20,8 @@ export interface LivePatternParts {
 
 /** Who wants the topics of a pattern. */
 export interface PatternSubscriber {
+  /** Whether it begins before the head of a topic, and so wants it at once. */
+  startsBefore(head: Sequence): boolean
   /**
    * Takes in a topic, from a position on, or from where it stands; one that is in already stays as it
    * is. Resolves once it is in.
@@ -66,8 +68,9 @@ export class LivePattern {
   async add(subscriber: PatternSubscriber): Promise<void> {
     this.#subscribers.add(subscriber)
     await Promise.all(this.#taken.values())
-    const names = [...this.#taken.keys()]
-    await Promise.all(names.map((name) => subscriber.addTopic(name, undefined)))
+    const names = new Set(this.#taken.keys())
+    for (const [name, head] of this.#heads) if (subscriber.startsBefore(head)) names.add(name)
+    await Promise.all([...names].map((name) => subscriber.addTopic(name, undefined)))
   }
 
   remove(subscriber: PatternSubscriber): void {

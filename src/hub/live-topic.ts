@@ -63,6 +63,7 @@ export class LiveTopic implements Flushable {
   #ephemeralCount = 0
   #epoch: Epoch | undefined
   #head: Sequence = BEFORE_ALL
+  #tail: Sequence = BEFORE_ALL
   #subscription: BusSubscription | undefined
   #repairTimer: NodeJS.Timeout | undefined
   #repairing = false
@@ -74,6 +75,12 @@ export class LiveTopic implements Flushable {
     this.name = name
     this.#parts = parts
     this.#ring = new Ring(parts.bounds.ringBytes)
+  }
+
+  /** Where the topic stands, as far as is known here. */
+  get state(): TopicState {
+    if (this.#epoch === undefined) throw new Error('The topic is not live yet.')
+    return { name: this.name, epoch: this.#epoch, head: this.#head, tail: this.#tail }
   }
 
   /** The newest sequence that is here without a hole before it. */
@@ -90,9 +97,10 @@ export class LiveTopic implements Flushable {
     const subscription = await bus.subscribe(this.name, (message) => this.receive(message))
     if (this.#closed) return subscription.unsubscribe()
     this.#subscription = subscription
-    const { epoch, head } = await log.topic(this.name)
+    const { epoch, head, tail } = await log.topic(this.name)
     this.#epoch = epoch
     this.#head = head
+    this.#tail = tail
     this.#dropEarlyUpTo(head)
     this.#drainEarly()
   }
@@ -143,6 +151,7 @@ export class LiveTopic implements Flushable {
   /** Compares with where the log stands, and reads what the bus has lost. */
   check(state: TopicState): void {
     if (this.#epoch === undefined) return // not live yet: its head is about to be read
+    this.#tail = state.tail
     if (state.head > this.#head) this.#scheduleRepair(this.#parts.bounds.holeWaitMs)
   }
 
@@ -196,6 +205,7 @@ export class LiveTopic implements Flushable {
   #append(message: Message): void {
     this.#ring.push(message)
     this.#newestAt = performance.now()
+    if (this.#tail === BEFORE_ALL) this.#tail = message.sequence // none was kept before it
     this.#early.delete(message.sequence)
     this.#head = message.sequence
     this.#arrived.push(message)

@@ -4,6 +4,7 @@ import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
 import type { Hub } from './hub.ts'
 import { type OverflowRequest, parseOverflow } from './overflow.ts'
+import { parseAfter, type Start } from './start.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscriber asks for. Null and undefined both stand for "not given". */
@@ -16,6 +17,15 @@ export interface SubscribeRequest {
   readonly types?: readonly string[] | null | undefined
   /** False: leave out what this same client published. Default true. */
   readonly echo?: boolean | null | undefined
+  /** Begin behind these cursors, at most one a topic. Topics without one begin where they stand. */
+  readonly after?: readonly string[] | null | undefined
+  /** 1 to 1000: topics without a cursor begin with the newest so many messages. */
+  readonly last?: number | null | undefined
+  /**
+   * What happens where messages behind a cursor are no longer there: the subscription ends with
+   * CURSOR_EXPIRED (`FAIL`, the default), or goes on with the oldest that is (`SKIP`).
+   */
+  readonly onGap?: 'FAIL' | 'SKIP' | null | undefined
   /** 1 to 1000: at most so many a second; of those that are too many, the newest. */
   readonly maxPerSecond?: number | null | undefined
 }
@@ -24,6 +34,7 @@ export interface SubscribeLimits {
   readonly subscriptionTopics: number
   readonly filterValues: number
   readonly maxPerSecond: number
+  readonly page: number
 }
 
 /** Validates what subscribers ask for, and opens it. */
@@ -37,8 +48,10 @@ export class Subscriptions {
   }
 
   /**
-   * Resolves once every message that is committed from then on will be delivered.
-   * @throws CarillonError INVALID_TOPIC_PATTERN, INVALID_INPUT, SERVICE_UNAVAILABLE, SHUTTING_DOWN
+   * Resolves once every message behind where it begins will be delivered, and every one that is
+   * committed from then on.
+   * @throws CarillonError INVALID_TOPIC_PATTERN, INVALID_LIMIT, INVALID_CURSOR, CURSOR_EXPIRED,
+   * INVALID_INPUT, SERVICE_UNAVAILABLE, SHUTTING_DOWN
    */
   async open(
     request: SubscribeRequest,
@@ -56,6 +69,7 @@ export class Subscriptions {
       filter,
       maxPerSecond: this.#maxPerSecond(request),
       overflow: parseOverflow(overflow),
+      start: this.#start(request),
     })
   }
 
@@ -67,6 +81,21 @@ export class Subscriptions {
     return topics.map(parseTopicPattern)
   }
 
+  #start({ after, last, onGap }: SubscribeRequest): Start {
+    return {
+      after: parseAfter(after),
+      last: this.#last(last),
+      onGap: parseOnGap(onGap ?? 'FAIL'),
+    }
+  }
+
+  #last(last: number | null | undefined): number | undefined {
+    if (last == null) return undefined
+    const max = this.#limits.page
+    if (Number.isInteger(last) && last >= 1 && last <= max) return last
+    throw new CarillonError('INVALID_LIMIT', `\`last\` is 1 to ${max}.`)
+  }
+
   #maxPerSecond({ maxPerSecond }: SubscribeRequest): number | undefined {
     if (maxPerSecond == null) return undefined
     const max = this.#limits.maxPerSecond
@@ -75,4 +104,10 @@ export class Subscriptions {
     }
     throw new CarillonError('INVALID_LIMIT', `\`maxPerSecond\` is 1 to ${max}.`)
   }
+}
+
+function parseOnGap(onGap: unknown): Start['onGap'] {
+  if (onGap === 'FAIL') return 'fail'
+  if (onGap === 'SKIP') return 'skip'
+  throw new CarillonError('INVALID_INPUT', '`onGap` is FAIL or SKIP.')
 }

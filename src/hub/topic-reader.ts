@@ -2,25 +2,34 @@ import { setImmediate } from 'node:timers/promises'
 import type { Message } from '../core/message.ts'
 import type { Sequence } from '../core/sequence.ts'
 import type { Log } from '../log/log.ts'
-import { CarillonError } from '../protocol/errors.ts'
 import type { LiveTopic } from './live-topic.ts'
+import { gapError } from './start.ts'
 
 /** Messages read from the log at once by a subscriber that memory has left behind; fewer if large. */
-const READ_LIMIT = 100
+const READ_LIMIT = 500
+
+export interface TopicReaderOptions {
+  readonly log: Log
+  /** Everything up to this counts as taken. */
+  readonly position: Sequence
+  /** Goes on with the oldest message where those before it are no longer kept. */
+  readonly skipsGaps: boolean
+}
 
 /** A subscriber's place in one live topic. */
 export class TopicReader {
   readonly #topic: LiveTopic
   readonly #log: Log
+  readonly #skipsGaps: boolean
   #position: Sequence
   /** Read from the log at once; what is taken of it is behind the position. */
   #slice: readonly Message[] = NOTHING
 
-  /** Stands at a position; where none is given, at the topic's head. */
-  constructor(topic: LiveTopic, log: Log, position = topic.head) {
+  constructor(topic: LiveTopic, { log, position, skipsGaps }: TopicReaderOptions) {
     this.#topic = topic
     this.#log = log
     this.#position = position
+    this.#skipsGaps = skipsGaps
   }
 
   /** Everything up to this has been taken. */
@@ -59,18 +68,28 @@ export class TopicReader {
     const inMemory = this.takeFromMemory()
     if (inMemory !== undefined) return inMemory
     const message = this.#fromSlice() ?? (await this.#fromLog())
-    if (message.sequence !== this.#position + 1) throw expired(message)
+    if (message === undefined) return undefined
+    if (message.sequence !== this.#position + 1) this.#passGapTo(message.sequence)
     this.#position = message.sequence
     return message
   }
 
-  async #fromLog(): Promise<Message> {
-    const { messages } = await this.#log.read(this.#topic.name, this.#position, READ_LIMIT)
+  async #fromLog(): Promise<Message | undefined> {
+    const { topic, messages } = await this.#log.read(this.#topic.name, this.#position, READ_LIMIT)
     await setImmediate() // the embedded database answers without a turn of the event loop
     const [first] = messages
     this.#slice = messages.length > 1 ? messages : NOTHING
-    if (first === undefined) throw new CarillonError('CURSOR_EXPIRED')
+    if (first === undefined) this.#passGapTo((topic.head + 1) as Sequence)
     return first
+  }
+
+  /** Goes on right before a message, where those in between are no longer kept. */
+  #passGapTo(next: Sequence): void {
+    const [fromSequence, toSequence] = [this.#position + 1, next - 1]
+    if (!this.#skipsGaps) {
+      throw gapError({ topic: this.#topic.name, fromSequence, toSequence, reason: 'RETENTION' })
+    }
+    this.#position = toSequence as Sequence
   }
 
   #fromSlice(): Message | undefined {
@@ -83,10 +102,3 @@ export class TopicReader {
 
 /** Shared by all who hold nothing. */
 const NOTHING: readonly Message[] = []
-
-function expired({ topic, sequence }: Message): CarillonError {
-  return new CarillonError(
-    'CURSOR_EXPIRED',
-    `The topic ${topic} no longer keeps the messages before ${sequence}.`,
-  )
-}

@@ -54,11 +54,23 @@ function entry(message: string, status: number, closeCode: number, retryable = f
   return { message, retryable, status, closeCode }
 }
 
+/** Messages that can no longer be delivered. */
+export interface Gap {
+  readonly topic: string
+  readonly fromSequence: number
+  /** The last one of them; where the numbering started again, it is not known, and this is the first. */
+  readonly toSequence: number
+  /** The topic keeps no messages that old, or its numbering started again. */
+  readonly reason: 'RETENTION' | 'EPOCH_CHANGED'
+}
+
 export interface CarillonErrorOptions {
   /** What made this error; logged, never shown to clients. */
   readonly cause?: unknown
   /** When a retry can succeed, in milliseconds from now, where that is known. */
   readonly retryAfterMs?: number
+  /** What CURSOR_EXPIRED is about, where a subscription tells. */
+  readonly gap?: Gap
 }
 
 /** An error of the catalogue: the only kind whose message clients get to see. */
@@ -66,6 +78,7 @@ export class CarillonError extends Error {
   override readonly name = 'CarillonError'
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
+  readonly gap: Gap | undefined
 
   constructor(code: ErrorCode, message?: string, options: CarillonErrorOptions = {}) {
     super(
@@ -74,6 +87,7 @@ export class CarillonError extends Error {
     )
     this.code = code
     this.retryAfterMs = options.retryAfterMs
+    this.gap = options.gap
   }
 
   /** True where the same request can succeed later without being changed. */
