@@ -202,13 +202,14 @@ class CarillonServer implements Carillon {
       onFault: report,
       bounds: options.delivery ?? {},
     })
+    const acks = new Acks(new PrismaConsumerStore(database))
     this.#services = {
       limits,
       log: this.#log,
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
-      acks: new Acks(new PrismaConsumerStore(database)),
-      subscriptions: new Subscriptions(this.#hub, limits),
+      acks,
+      subscriptions: new Subscriptions({ hub: this.#hub, consumers: acks, limits }),
     }
     this.schema = options.extendSchema?.(schema) ?? schema
     const documents = new Documents(this.schema)

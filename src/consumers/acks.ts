@@ -3,7 +3,7 @@ import { type Epoch, parseSequence, type Sequence } from '../core/sequence.ts'
 import { MAX_ID_LENGTH, parseText } from '../core/text.ts'
 import { parseTopicName, type TopicName } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
-import type { Consumer, ConsumerStore } from './consumer-store.ts'
+import type { Consumer, ConsumerKey, ConsumerStore } from './consumer-store.ts'
 
 /** What a reader acknowledges: everything up to a sequence or a cursor. */
 export interface AckRequest {
@@ -39,6 +39,14 @@ export class Acks {
     const name = parseConsumerName(request.consumer)
     const { sequence, epoch } = parseAcked(topic, request)
     return this.#store.ack({ userId, name, topic }, sequence, epoch)
+  }
+
+  /** What a consumer has acknowledged in each of these topics; those without any are left out. */
+  acked(
+    consumer: Omit<ConsumerKey, 'topic'>,
+    topics: readonly TopicName[],
+  ): Promise<ReadonlyMap<TopicName, Sequence>> {
+    return this.#store.acked(consumer, topics)
   }
 
   consumer(topic: TopicName, name: string, userId: string): Promise<Consumer | undefined> {

@@ -36,4 +36,10 @@ export interface ConsumerStore {
 
   /** Undefined where this user never acknowledged under this name in this topic. */
   consumer(key: ConsumerKey): Promise<Consumer | undefined>
+
+  /** What a consumer has acknowledged in each of these topics; those without any are left out. */
+  acked(
+    consumer: Omit<ConsumerKey, 'topic'>,
+    topics: readonly TopicName[],
+  ): Promise<ReadonlyMap<TopicName, Sequence>>
 }

@@ -1,4 +1,5 @@
 import type { Epoch, Sequence } from '../core/sequence.ts'
+import type { TopicName } from '../core/topic-name.ts'
 import type { Database } from '../database/database.ts'
 import { withFaults } from '../database/faults.ts'
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
@@ -50,6 +51,19 @@ export class PrismaConsumerStore implements ConsumerStore {
       FROM carillon.topics t JOIN carillon.consumers c ON c.topic_id = t.id
       WHERE t.name = ${key.topic} AND c.user_id = ${key.userId} AND c.name = ${key.name}`)
     return row === undefined ? undefined : toConsumer(key, row)
+  }
+
+  async acked(
+    { userId, name }: Omit<ConsumerKey, 'topic'>,
+    topics: readonly TopicName[],
+  ): Promise<ReadonlyMap<TopicName, Sequence>> {
+    const rows = await withFaults(() =>
+      this.#prisma.$queryRaw<{ readonly topic: TopicName; readonly acked: Sequence }[]>(Prisma.sql`
+        SELECT t.name AS topic, c.acked::float8 AS acked
+        FROM carillon.topics t JOIN carillon.consumers c ON c.topic_id = t.id
+        WHERE c.user_id = ${userId} AND c.name = ${name} AND t.name = ANY(${[...topics]}::text[])`),
+    )
+    return new Map(rows.map(({ topic, acked }) => [topic, acked]))
   }
 
   /** Says why an ack found nothing to move. */

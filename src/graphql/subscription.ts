@@ -14,7 +14,7 @@ builder.subscriptionFields((t) => ({
   messages: t.field({
     type: Message,
     description:
-      'Messages as they are published; with `after` or `last`, first those that were missed. One value coerces to a list: messages(topics: "chat:1").',
+      'Messages as they are published; with `after`, `last` or `consumer`, first those that were missed. One value coerces to a list: messages(topics: "chat:1").',
     extensions: carillon({ live: true, shared: true }),
     args: {
       topics: t.arg({
@@ -30,6 +30,10 @@ builder.subscriptionFields((t) => ({
       }),
       last: t.arg.int({
         description: 'Topics without a cursor begin with the newest N messages, 1 to 1000.',
+      }),
+      consumer: t.arg.id({
+        description:
+          'Topics without a cursor begin behind what this durable consumer has acknowledged, those that it never acknowledged in at their beginning. Not together with `last`.',
       }),
       onGap: t.arg({ type: GapPolicy, defaultValue: 'FAIL' }),
       from: t.arg.idList({ description: 'Only messages from these users.' }),

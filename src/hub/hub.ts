@@ -14,7 +14,7 @@ import { LivePattern, type PatternSubscriber } from './live-pattern.ts'
 import { LiveTopic, type LiveTopicBounds } from './live-topic.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from './outboxes.ts'
 import type { Overflow } from './overflow.ts'
-import { START_LIVE, type Start, startIn } from './start.ts'
+import { START_LIVE, type Start, startIn, topicsBehind } from './start.ts'
 import { type SubscribedTopic, Subscription } from './subscription.ts'
 import { Tick } from './tick.ts'
 import { TopicReader } from './topic-reader.ts'
@@ -156,10 +156,12 @@ export class Hub {
 
   async #addPattern(joining: Joining, wildcard: TopicWildcard): Promise<void> {
     const entry = this.#patterns.get(wildcard) ?? this.#openPattern(wildcard)
-    const { last } = joining.start
+    const { start } = joining
     const subscriber: PatternSubscriber = {
-      startsBefore: (head) => last !== undefined && head > 0,
-      addTopic: (name, after) => this.#addTopic(joining, name, after),
+      topicsBehind: (heads) => topicsBehind(heads, start),
+      // What a consumer has acknowledged may have moved since the pattern went live.
+      addTopic: (name, after) =>
+        this.#addTopic(joining, name, start.acked === undefined ? after : undefined),
     }
     entry.users++
     joining.leaves.push(() => {

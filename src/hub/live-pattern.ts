@@ -20,8 +20,10 @@ export interface LivePatternParts {
 
 /** Who wants the topics of a pattern. */
 export interface PatternSubscriber {
-  /** Whether it begins before the head of a topic, and so wants it at once. */
-  startsBefore(head: Sequence): boolean
+  /** Which topics it has something to read in at once, with where it begins where that is known. */
+  topicsBehind(
+    heads: ReadonlyMap<TopicName, Sequence>,
+  ): Promise<ReadonlyMap<TopicName, Sequence | undefined>>
   /**
    * Takes in a topic, from a position on, or from where it stands; one that is in already stays as it
    * is. Resolves once it is in.
@@ -68,9 +70,9 @@ export class LivePattern {
   async add(subscriber: PatternSubscriber): Promise<void> {
     this.#subscribers.add(subscriber)
     await Promise.all(this.#taken.values())
-    const names = new Set(this.#taken.keys())
-    for (const [name, head] of this.#heads) if (subscriber.startsBefore(head)) names.add(name)
-    await Promise.all([...names].map((name) => subscriber.addTopic(name, undefined)))
+    const behind = await subscriber.topicsBehind(this.#heads)
+    const names = new Set([...this.#taken.keys(), ...behind.keys()])
+    await Promise.all([...names].map((name) => subscriber.addTopic(name, behind.get(name))))
   }
 
   remove(subscriber: PatternSubscriber): void {

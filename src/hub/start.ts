@@ -1,20 +1,33 @@
 import { decodeCursor } from '../core/cursor.ts'
-import type { Position, Sequence } from '../core/sequence.ts'
+import { BEFORE_ALL, type Position, type Sequence } from '../core/sequence.ts'
 import type { TopicName } from '../core/topic-name.ts'
 import type { Log, TopicState } from '../log/log.ts'
 import { CarillonError, type Gap } from '../protocol/errors.ts'
+
+/** Topics that a consumer is looked up in at once. */
+const ACKED_BATCH = 1_000
 
 /** Where a subscriber begins in its topics, and what it does where it cannot. */
 export interface Start {
   /** Behind these; at most one a topic. */
   readonly after: ReadonlyMap<TopicName, Position>
-  /** In the other topics: with the newest so many messages; undefined for where they stand. */
+  /** In the other topics: behind what a durable consumer has acknowledged, or at the beginning. */
+  readonly acked: Acked | undefined
+  /** Else with the newest so many messages; undefined for where the topics stand. */
   readonly last: number | undefined
   /** Ends, or goes on with the oldest message that is still kept. */
   readonly onGap: 'fail' | 'skip'
 }
 
-export const START_LIVE: Start = { after: new Map(), last: undefined, onGap: 'fail' }
+/** What a consumer has acknowledged in each of these topics; those without any are left out. */
+export type Acked = (topics: readonly TopicName[]) => Promise<ReadonlyMap<TopicName, Sequence>>
+
+export const START_LIVE: Start = {
+  after: new Map(),
+  acked: undefined,
+  last: undefined,
+  onGap: 'fail',
+}
 
 /**
  * Cursors by their topics.
@@ -40,8 +53,10 @@ export function parseAfter(
  * @throws CarillonError CURSOR_EXPIRED with the gap, INVALID_CURSOR, SERVICE_UNAVAILABLE
  */
 export async function startIn(state: TopicState, start: Start, log: Log): Promise<Sequence> {
-  const position = start.after.get(state.name)
-  if (position === undefined) return startAtEnd(state, start.last)
+  const position = start.after.get(state.name) ?? (await ackedPosition(state, start))
+  if (position === undefined) {
+    return start.acked === undefined ? startAtEnd(state, start.last) : begin(state)
+  }
   const gap = gapBehind(position, state)
   if (gap !== undefined) {
     if (start.onGap === 'fail') throw gapError(gap)
@@ -60,6 +75,36 @@ export function gapError(gap: Gap): CarillonError {
       ? `The topic ${gap.topic} no longer keeps the messages ${gap.fromSequence} to ${gap.toSequence}.`
       : `The numbering of the topic ${gap.topic} started again after this cursor was given out.`
   return new CarillonError('CURSOR_EXPIRED', text, { gap })
+}
+
+async function ackedPosition(
+  { name, epoch }: TopicState,
+  { acked }: Start,
+): Promise<Position | undefined> {
+  const sequence = (await acked?.([name]))?.get(name)
+  return sequence === undefined ? undefined : { epoch, sequence }
+}
+
+/**
+ * Which of these topics a subscriber has something to read in at once, with where it begins where that
+ * is known; of all others it wants to hear once something is published.
+ */
+export async function topicsBehind(
+  heads: ReadonlyMap<TopicName, Sequence>,
+  { acked, last }: Start,
+): Promise<ReadonlyMap<TopicName, Sequence | undefined>> {
+  const behind = new Map<TopicName, Sequence | undefined>()
+  if (acked === undefined && last === undefined) return behind
+  const names = [...heads.keys()]
+  for (let start = 0; start < names.length; start += ACKED_BATCH) {
+    const some = names.slice(start, start + ACKED_BATCH)
+    const sequences = await acked?.(some)
+    for (const name of some) {
+      const sequence = sequences?.get(name)
+      if ((sequence ?? BEFORE_ALL) < (heads.get(name) ?? BEFORE_ALL)) behind.set(name, sequence)
+    }
+  }
+  return behind
 }
 
 function startAtEnd(state: TopicState, last: number | undefined): Sequence {

@@ -1,10 +1,11 @@
-import { parseFilter } from '../core/text.ts'
-import { parseTopicPattern, type TopicPattern } from '../core/topic-name.ts'
+import type { Sequence } from '../core/sequence.ts'
+import { MAX_ID_LENGTH, parseFilter, parseText } from '../core/text.ts'
+import { parseTopicPattern, type TopicName, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
 import type { Hub } from './hub.ts'
 import { type OverflowRequest, parseOverflow } from './overflow.ts'
-import { parseAfter, type Start } from './start.ts'
+import { type Acked, parseAfter, type Start } from './start.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscriber asks for. Null and undefined both stand for "not given". */
@@ -19,6 +20,11 @@ export interface SubscribeRequest {
   readonly echo?: boolean | null | undefined
   /** Begin behind these cursors, at most one a topic. Topics without one begin where they stand. */
   readonly after?: readonly string[] | null | undefined
+  /**
+   * Topics without a cursor begin behind what this durable consumer of the user has acknowledged, those
+   * that it never acknowledged in at their beginning; under a pattern, too. Not together with `last`.
+   */
+  readonly consumer?: string | null | undefined
   /** 1 to 1000: topics without a cursor begin with the newest so many messages. */
   readonly last?: number | null | undefined
   /**
@@ -37,13 +43,30 @@ export interface SubscribeLimits {
   readonly page: number
 }
 
+/** Where durable consumers are. */
+export interface ConsumerPositions {
+  /** What a consumer has acknowledged in each of these topics; those without any are left out. */
+  acked(
+    consumer: { readonly userId: string; readonly name: string },
+    topics: readonly TopicName[],
+  ): Promise<ReadonlyMap<TopicName, Sequence>>
+}
+
+export interface SubscriptionsParts {
+  readonly hub: Hub
+  readonly consumers: ConsumerPositions
+  readonly limits: SubscribeLimits
+}
+
 /** Validates what subscribers ask for, and opens it. */
 export class Subscriptions {
   readonly #hub: Hub
+  readonly #consumers: ConsumerPositions
   readonly #limits: SubscribeLimits
 
-  constructor(hub: Hub, limits: SubscribeLimits) {
+  constructor({ hub, consumers, limits }: SubscriptionsParts) {
     this.#hub = hub
+    this.#consumers = consumers
     this.#limits = limits
   }
 
@@ -69,7 +92,7 @@ export class Subscriptions {
       filter,
       maxPerSecond: this.#maxPerSecond(request),
       overflow: parseOverflow(overflow),
-      start: this.#start(request),
+      start: this.#start(request, reader.userId),
     })
   }
 
@@ -81,12 +104,21 @@ export class Subscriptions {
     return topics.map(parseTopicPattern)
   }
 
-  #start({ after, last, onGap }: SubscribeRequest): Start {
+  #start({ after, consumer, last, onGap }: SubscribeRequest, userId: string): Start {
+    if (consumer != null && last != null) {
+      throw new CarillonError('INVALID_INPUT', 'Give `consumer` or `last`, not both.')
+    }
     return {
       after: parseAfter(after),
+      acked: consumer == null ? undefined : this.#acked(consumer, userId),
       last: this.#last(last),
       onGap: parseOnGap(onGap ?? 'FAIL'),
     }
+  }
+
+  #acked(consumer: string, userId: string): Acked {
+    const name = parseText(consumer, 'The name of a consumer', MAX_ID_LENGTH)
+    return (topics) => this.#consumers.acked({ userId, name }, topics)
   }
 
   #last(last: number | null | undefined): number | undefined {

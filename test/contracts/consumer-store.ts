@@ -41,6 +41,24 @@ export function describeConsumerStore(open: () => StoreUnderTest): void {
     expect(await ack(topic, 5)).toMatchObject({ acked: 5, lag: 0 })
   })
 
+  test('tells of many topics at once what was acknowledged, of one user and name', async () => {
+    const [one, other, never] = [await newTopic(3), await newTopic(3), await newTopic(3)]
+    await ack(one, 2)
+    await ack(other, 3)
+    await ack(never, 1, undefined, 'bob')
+    const missing = `${one}:missing` as TopicName
+    const { store } = open()
+    const worker = { userId: 'ann', name: 'worker' }
+    const acked = await store.acked(worker, [one, other, never, missing])
+    expect([...acked].sort()).toEqual(
+      [
+        [one, 2],
+        [other, 3],
+      ].sort(),
+    )
+    expect(await store.acked({ userId: 'ann', name: 'other' }, [one])).toEqual(new Map())
+  })
+
   test('an ack that changes nothing leaves updatedAt alone', async () => {
     const topic = await newTopic(2)
     const { updatedAt } = await ack(topic, 2)

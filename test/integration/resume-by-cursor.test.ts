@@ -163,6 +163,75 @@ describe('last', () => {
   })
 })
 
+describe('A consumer', () => {
+  const ann = { as: { userId: 'ann' } }
+
+  test('begins behind what it has acknowledged, and at the beginning of other topics', async () => {
+    const [acked, done, never] = [await topicWith(5), await topicWith(5), await topicWith(2)]
+    const consumer = 'settlement'
+    await server.carillon.ack({ topic: acked.topic, consumer, sequence: 3 }, ann)
+    await server.carillon.ack({ topic: done.topic, consumer, sequence: 5 }, ann)
+    const names = [acked.topic, done.topic, never.topic]
+    const subscription = await server.carillon.subscribe({ topics: names, consumer }, ann)
+    await server.carillon.publish({ topic: done.topic, payload: 'live' })
+    const seen: string[] = []
+    for await (const { topic, sequence } of subscription) {
+      seen.push(`${names.indexOf(topic)} ${sequence}`)
+      if (seen.length === 5) break
+    }
+    expect(seen.sort()).toEqual(['0 4', '0 5', '1 6', '2 1', '2 2'])
+  })
+
+  test('does so in every topic under a pattern, those to come included', async () => {
+    const scope = `consumer${++topics}`
+    const consumer = 'settlement'
+    for (const name of ['acked', 'done', 'never']) await topicWith(4, `${scope}:${name}`)
+    await server.carillon.ack({ topic: `${scope}:acked`, consumer, sequence: 2 }, ann)
+    await server.carillon.ack({ topic: `${scope}:done`, consumer, sequence: 4 }, ann)
+    const request = { topics: [`${scope}:*`], consumer }
+    const subscription = await server.carillon.subscribe(request, ann)
+    await server.carillon.publish({ topic: `${scope}:new`, payload: 1 })
+    await server.carillon.publish({ topic: `${scope}:done`, payload: 5 })
+    const seen: string[] = []
+    for await (const { topic, sequence } of subscription) {
+      seen.push(`${topic.slice(scope.length + 1)} ${sequence}`)
+      if (seen.length === 8) break
+    }
+    const never = upTo(4).map((sequence) => `never ${sequence}`)
+    expect(seen.sort()).toEqual(['acked 3', 'acked 4', 'done 5', ...never, 'new 1'])
+  })
+
+  test('goes on where it was when it comes again, and belongs to its user', async () => {
+    const { topic } = await topicWith(6)
+    const consumer = 'worker'
+    const request = { topics: [topic], consumer }
+    for await (const message of await server.carillon.subscribe(request, ann)) {
+      await server.carillon.ack({ topic, consumer, cursor: message.cursor }, ann)
+      if (message.sequence === 4) break
+    }
+    expect(await take(await server.carillon.subscribe(request, ann), 2)).toEqual([5, 6])
+    const bob = await server.carillon.subscribe(request, { as: { userId: 'bob' } })
+    expect(await take(bob, 6)).toEqual(upTo(6))
+  })
+
+  test('is not given together with last, and its name is one', async () => {
+    for (const request of [{ consumer: 'worker', last: 1 }, { consumer: '' }]) {
+      const subscribing = server.carillon.subscribe({ topics: ['resume:none'], ...request })
+      expect(await rejection(subscribing)).toMatchObject({ code: 'INVALID_INPUT' })
+    }
+  })
+
+  test('begins so over a WebSocket', async () => {
+    const { topic } = await topicWith(3)
+    await using raw = await openAcknowledged(server.socketUrl)
+    const query = `subscription { messages(topics: "${topic}", consumer: "ws") { sequence } }`
+    raw.send({ id: '1', type: 'subscribe', payload: { query } })
+    for (const sequence of upTo(3)) {
+      expect(await raw.receive()).toMatchObject({ payload: { data: { messages: { sequence } } } })
+    }
+  })
+})
+
 describe('What is no place to begin at', () => {
   const elsewhere = 'abcdefabcdef' as Epoch
 
