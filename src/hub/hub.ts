@@ -14,6 +14,7 @@ import { LivePattern, type PatternSubscriber } from './live-pattern.ts'
 import { LiveTopic, type LiveTopicBounds } from './live-topic.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from './outboxes.ts'
 import type { Overflow } from './overflow.ts'
+import { SharedReads } from './shared-reads.ts'
 import { START_LIVE, type Start, startIn, topicsBehind } from './start.ts'
 import { type SubscribedTopic, Subscription } from './subscription.ts'
 import { Tick } from './tick.ts'
@@ -79,6 +80,7 @@ export class Hub {
   readonly #options: HubOptions
   readonly #bounds: HubBounds
   readonly #tick: Tick
+  readonly #reads: SharedReads
   readonly #topics = new Map<TopicName, Entry<LiveTopic>>()
   readonly #patterns = new Map<TopicWildcard, Entry<LivePattern>>()
   readonly #subscriptions = new Map<Subscription, readonly (() => void)[]>()
@@ -91,6 +93,7 @@ export class Hub {
     this.#options = options
     this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds }
     this.#tick = new Tick(options.onFault)
+    this.#reads = new SharedReads(options.log)
     this.outboxes = new Outboxes(this.#tick, this.#bounds)
     this.#checkTimer = setInterval(() => this.#check(), this.#bounds.checkIntervalMs)
     this.#checkTimer.unref()
@@ -183,7 +186,11 @@ export class Hub {
       const position = after ?? (await startIn(topic.state, start, log))
       // What another instance knows already is to come here soon, too.
       if (position > topic.head) topic.check({ ...topic.state, head: position })
-      const reader = new TopicReader(topic, { log, position, skipsGaps: start.onGap === 'skip' })
+      const reader = new TopicReader(topic, {
+        reads: this.#reads,
+        position,
+        skipsGaps: start.onGap === 'skip',
+      })
       return { topic, reader, release }
     } catch (error) {
       release()

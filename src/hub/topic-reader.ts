@@ -1,15 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Message } from '../core/message.ts'
 import type { Sequence } from '../core/sequence.ts'
-import type { Log } from '../log/log.ts'
 import type { LiveTopic } from './live-topic.ts'
+import type { SharedReads } from './shared-reads.ts'
 import { gapError } from './start.ts'
 
-/** Messages read from the log at once by a subscriber that memory has left behind; fewer if large. */
-const READ_LIMIT = 500
-
 export interface TopicReaderOptions {
-  readonly log: Log
+  readonly reads: SharedReads
   /** Everything up to this counts as taken. */
   readonly position: Sequence
   /** Goes on with the oldest message where those before it are no longer kept. */
@@ -19,15 +16,15 @@ export interface TopicReaderOptions {
 /** A subscriber's place in one live topic. */
 export class TopicReader {
   readonly #topic: LiveTopic
-  readonly #log: Log
+  readonly #reads: SharedReads
   readonly #skipsGaps: boolean
   #position: Sequence
   /** Read from the log at once; what is taken of it is behind the position. */
   #slice: readonly Message[] = NOTHING
 
-  constructor(topic: LiveTopic, { log, position, skipsGaps }: TopicReaderOptions) {
+  constructor(topic: LiveTopic, { reads, position, skipsGaps }: TopicReaderOptions) {
     this.#topic = topic
-    this.#log = log
+    this.#reads = reads
     this.#position = position
     this.#skipsGaps = skipsGaps
   }
@@ -75,12 +72,15 @@ export class TopicReader {
   }
 
   async #fromLog(): Promise<Message | undefined> {
-    const { topic, messages } = await this.#log.read(this.#topic.name, this.#position, READ_LIMIT)
+    const { topic, messages } = await this.#reads.read(this.#topic.name, this.#position, this.lag)
     await setImmediate() // the embedded database answers without a turn of the event loop
-    const [first] = messages
-    this.#slice = messages.length > 1 ? messages : NOTHING
-    if (first === undefined) this.#passGapTo((topic.head + 1) as Sequence)
-    return first
+    const index = messages.findIndex(({ sequence }) => sequence > this.#position)
+    if (index === -1) {
+      this.#passGapTo((topic.head + 1) as Sequence)
+      return undefined
+    }
+    this.#slice = index < messages.length - 1 ? messages : NOTHING
+    return messages[index]
   }
 
   /** Goes on right before a message, where those in between are no longer kept. */
