@@ -1,5 +1,6 @@
 import { databaseOf, type FanoutContext } from './context.ts'
 import { type Delivery, type Durations, measureDelivery, type Traffic } from './delivery.ts'
+import { maxSockets } from './open-files.ts'
 import type { PeerName } from './peers/peer.ts'
 import { inRounds, medians } from './rounds.ts'
 import { Scene } from './scene.ts'
@@ -30,7 +31,7 @@ export async function measureDeliveries(
   const rounds = { runs: context.options.runs, budgetMs: BUDGET_MS }
   const measured = await inRounds(rounds, async () => {
     const deliveries: Delivery[] = []
-    for (const clients of plan.clients) {
+    for (const clients of plan.clients.filter((count) => count <= maxSockets())) {
       for (const peer of peers) {
         deliveries.push(...(await measurePeer(context, { peer, clients, plan })))
       }

@@ -1,14 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Remote, startRemote } from './channel.ts'
 import type { Endpoint } from './client.ts'
+import { untilLive } from './live.ts'
 import type { LoadCommands } from './load.ts'
 import type { PeerSettings } from './peers/peer.ts'
-import type { ServerCommands, Batch as TopicBatch } from './server.ts'
+import type { Rate, RateOutcome, ServerCommands, Batch as TopicBatch } from './server.ts'
 
 const GROUP = 'subscribers'
-/** How long a published probe is given to arrive before the next is sent, in milliseconds. */
-const PROBE_MS = 200
-const MAX_PROBES = 100
 
 let scenes = 0
 
@@ -55,28 +52,9 @@ export class Scene implements AsyncDisposable {
     const { endpoint, topic } = this
     this.#clients = clients
     await this.load.ask('connect', { group: GROUP, ...endpoint, topic, clients, sets })
-    await this.#untilLive()
-  }
-
-  /** Nothing in the protocol says when a subscription has begun: its first message does. */
-  async #untilLive(): Promise<void> {
     await this.load.ask('restart', { latency: false })
-    for (let probes = 1; probes <= MAX_PROBES; probes++) {
-      await this.publish({ count: 1, textLength: 0 })
-      await sleep(PROBE_MS)
-      const { fewest } = await this.received()
-      if (fewest > 0) return await this.#untilQuiet()
-    }
-    throw new Error('Not every client was subscribed in time.')
-  }
-
-  async #untilQuiet(): Promise<void> {
-    let before = -1
-    for (let { frames } = await this.received(); frames !== before; ) {
-      before = frames
-      await sleep(PROBE_MS)
-      frames = (await this.received()).frames
-    }
+    const probe = () => this.publish({ count: 1, textLength: 0 })
+    await untilLive(probe, () => this.received())
   }
 
   publish(batch: Batch, topic = this.topic): Promise<void> {
@@ -105,6 +83,10 @@ export class Scene implements AsyncDisposable {
 
   received() {
     return this.load.ask('received', { group: GROUP })
+  }
+
+  publishAtRate(rate: Omit<Rate, 'topic'>): Promise<RateOutcome> {
+    return this.server.ask('publishAtRate', { topic: this.topic, ...rate })
   }
 
   latencies() {

@@ -22,7 +22,7 @@ const PASSES = 4
 export async function usageAfterCollection(): Promise<Usage> {
   for (let pass = 0; pass < PASSES; pass++) {
     globalThis.gc?.()
-    await sleep(100)
+    await sleep(50)
   }
   return ownUsage()
 }

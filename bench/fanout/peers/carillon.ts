@@ -1,4 +1,4 @@
-import { type Carillon, createCarillon } from 'carillon'
+import { type Carillon, type CarillonOptions, createCarillon } from 'carillon'
 import type { GraphQLInputObjectType } from 'graphql'
 import type { Body, Peer, PeerSettings } from './peer.ts'
 
@@ -9,7 +9,7 @@ export async function openCarillon(settings: PeerSettings): Promise<Peer> {
   const { databaseUrl, redisUrl } = settings
   const mode: Mode = settings.peer === 'carillon-ephemeral' ? 'ephemeral' : 'durable'
   const carillon = await createCarillon({
-    ...(databaseUrl === undefined ? { dataDir: 'memory:' } : { databaseUrl }),
+    ...databaseOptions(databaseUrl),
     ...(redisUrl === undefined ? {} : { redisUrl }),
   })
   if (mode === 'ephemeral' && !knowsEphemeral(carillon)) {
@@ -34,8 +34,12 @@ function knowsEphemeral({ schema }: Carillon): boolean {
   return input?.getFields().ephemeral !== undefined
 }
 
-/** Whether the build has ephemeral messages, asked before any of its servers is measured. */
-export async function hasEphemeral(): Promise<boolean> {
-  await using carillon = await createCarillon({ dataDir: 'memory:' })
+/** Whether the build has ephemeral messages. Leaves a database that is migrated. */
+export async function hasEphemeral(databaseUrl: string | undefined): Promise<boolean> {
+  await using carillon = await createCarillon(databaseOptions(databaseUrl))
   return knowsEphemeral(carillon)
+}
+
+function databaseOptions(databaseUrl: string | undefined): CarillonOptions {
+  return databaseUrl === undefined ? { dataDir: 'memory:' } : { databaseUrl }
 }
