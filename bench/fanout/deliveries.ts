@@ -19,7 +19,7 @@ const BUDGET_MS = 510_000
 
 export function deliveryPlan(quick: boolean): DeliveryPlan {
   if (quick) return { clients: [200], traffic: TRAFFIC, warmUpMs: 50, measureMs: 150 }
-  return { clients: [1_000, 5_000], traffic: TRAFFIC, warmUpMs: 400, measureMs: 1_500 }
+  return { clients: [1_000, 5_000], traffic: TRAFFIC, warmUpMs: 400, measureMs: 1_200 }
 }
 
 /** What a delivery costs each of the peers. */

@@ -96,6 +96,7 @@ function slowReaderTable({ slowReaders }: Results): Table {
       bytes: row.frameBytes,
       'p50 ms': row.p50,
       'p99 ms': row.p99,
+      'all arrived': row.kept === 1 ? 'yes' : 'no',
       'RSS MB': megabytes(row.rssBefore),
       'peak MB': megabytes(row.peakRss),
       'unread MB': megabytes(row.unread),

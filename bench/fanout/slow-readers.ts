@@ -20,6 +20,8 @@ export interface SlowReaders {
   /** What was published and not read, by all that stalled, in bytes. */
   readonly unread: number
   readonly loadBusy: number
+  /** 1 where every client that reads got everything in time, 10 seconds after the last message. */
+  readonly kept: number
 }
 
 interface SlowCase extends Pick<SlowReaders, 'peer' | 'clients' | 'perSecond' | 'frameBytes'> {
@@ -33,18 +35,18 @@ const TRIAL_MS = 1_500
 const WARM_UP_MS = 1_000
 const QUICK_MS = 200
 /** A server that takes longer for a hundredth of its deliveries does not keep up. */
-const KEEPS_UP_P99_MS = 100
+const KEEPS_UP_P99_MS = 200
 const CATCH_UP_MS = 10_000
-const BUDGET_MS = 75_000
+const BUDGET_MS = 120_000
 
 export async function measureSlowReaders(context: FanoutContext): Promise<readonly SlowReaders[]> {
   const { quick, runs } = context.options
   const clients = quick ? 100 : 1_000
-  const ms = quick ? QUICK_MS : 5_000
+  const ms = quick ? QUICK_MS : 4_000
   const perSecond = await highestRate(context, clients)
   const many = { peer: 'carillon', clients, perSecond, frameBytes: 300, ms } as const
   // Few clients and large messages: more than the kernel's buffers hold is left unread.
-  const heavy = { clients: 100, perSecond: quick ? 50 : 100, frameBytes: 16_384, ms: 2 * ms }
+  const heavy = { clients: 100, perSecond: 40, frameBytes: 16_384, ms: 1.5 * ms }
   const cases: readonly SlowCase[] = [
     { ...many, stalled: 0 },
     { ...many, stalled: clients / 100 },
@@ -68,7 +70,7 @@ async function highestRate(context: FanoutContext, clients: number): Promise<num
   await using scene = await Scene.open({ peer: 'carillon', ...databaseOf(context) })
   await scene.subscribe({ clients })
   const textLength = await scene.textLengthFor(300)
-  await scene.publishAtRate({ perSecond: rates[0], ms: trialMs, textLength })
+  await scene.deliver({ count: 1, textLength }, { ms: trialMs })
   let highest: number = rates[0]
   for (const perSecond of rates) {
     await scene.load.ask('restart', { latency: true })
@@ -89,7 +91,7 @@ async function measureCase(context: FanoutContext, slow: SlowCase): Promise<Slow
   const { server, load } = scene
   await scene.subscribe({ clients })
   const textLength = await scene.textLengthFor(frameBytes)
-  await scene.publishAtRate({ perSecond, ms: Math.min(ms, WARM_UP_MS), textLength })
+  await scene.deliver({ count: 1, textLength }, { ms: Math.min(ms, WARM_UP_MS) })
   const { rss: rssBefore } = await server.ask('collect')
   await load.ask('restart', { latency: true })
   await scene.pause(stalled)
@@ -97,9 +99,7 @@ async function measureCase(context: FanoutContext, slow: SlowCase): Promise<Slow
   const { published, peakRss } = await scene.publishAtRate({ perSecond, ms, textLength })
   const after = await load.ask('usage')
   const expected = { messages: published, withinMs: CATCH_UP_MS }
-  if (!(await hasAll(() => scene.received(), expected))) {
-    throw new Error(`${peer}: not every client that reads got every message.`)
-  }
+  const kept = (await hasAll(() => scene.received(), expected)) ? 1 : 0
   const { p50, p99 } = await scene.latencies()
   context.log(`${peer}, ${stalled} of ${clients} stalled: p99 ${p99.toFixed(1)} ms`)
   const unread = stalled * published * frameBytes
@@ -116,5 +116,6 @@ async function measureCase(context: FanoutContext, slow: SlowCase): Promise<Slow
     rssBefore,
     unread,
     loadBusy,
+    kept,
   }
 }
