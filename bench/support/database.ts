@@ -10,6 +10,19 @@ export interface ThrowawayDatabase extends AsyncDisposable {
   rows(sql: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
 }
 
+/** Whether there is a PostgreSQL to measure with. */
+export async function isDatabaseUp(): Promise<boolean> {
+  const client = new pg.Client({ connectionString: SERVER, connectionTimeoutMillis: 2_000 })
+  try {
+    await client.connect()
+    await client.end()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code !== 'ECONNREFUSED') throw error
+    return false
+  }
+}
+
 export async function createDatabase(): Promise<ThrowawayDatabase> {
   const name = `carillon_bench_${randomUUID().replaceAll('-', '')}`
   await rows(SERVER, `CREATE DATABASE ${name}`)

@@ -15,6 +15,23 @@ export function printTable(title: string, table: readonly Readonly<Record<string
   console.log()
 }
 
+/** The same as Markdown, for pasting. */
+export function printMarkdown(
+  title: string,
+  table: readonly Readonly<Record<string, Cell>>[],
+): void {
+  const columns = Object.keys(table[0] ?? {})
+  const isNumeric = (name: string) => table.every((row) => typeof row[name] === 'number')
+  const lines = [
+    columns,
+    columns.map((name) => (isNumeric(name) ? '---:' : '---')),
+    ...table.map((row) => columns.map((name) => format(row[name] ?? ''))),
+  ]
+  console.log(`\n${title}\n`)
+  for (const line of lines) console.log(`| ${line.join(' | ')} |`)
+  console.log()
+}
+
 /** Whole numbers from 100 up, else three digits that say something. */
 export function format(value: Cell): string {
   if (typeof value === 'string') return value
