@@ -7,6 +7,7 @@ export type { Cursor } from './core/cursor.ts'
 export type { JsonValue } from './core/json.ts'
 export type { AnyMessage, EphemeralMessage, Message } from './core/message.ts'
 export type { Epoch, Sequence } from './core/sequence.ts'
+export type { Snapshot } from './core/snapshot.ts'
 export type { TopicName, TopicPattern } from './core/topic-name.ts'
 export { DatabaseStartError } from './database/database.ts'
 export type { CarillonExtensions } from './graphql/extensions.ts'
@@ -32,4 +33,5 @@ export {
   type MessageHandler,
   type SubscribeOptions,
 } from './server.ts'
+export type { SnapshotRequest } from './snapshots/snapshots.ts'
 export type { Address } from './transport/server.ts'

@@ -16,6 +16,8 @@ import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
 import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
 import type { AnyMessage } from './core/message.ts'
+import type { Snapshot } from './core/snapshot.ts'
+import { parseTopicName } from './core/topic-name.ts'
 import type { Database } from './database/database.ts'
 import { openEmbedded } from './database/embedded.ts'
 import { openPostgresql } from './database/postgresql.ts'
@@ -35,6 +37,8 @@ import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
 import { type Published, Publisher } from './publish/publisher.ts'
+import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
+import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
 import { type Address, ServerTransport } from './transport/server.ts'
 import { WebSocketTransport } from './transport/websocket.ts'
@@ -133,6 +137,11 @@ export interface Carillon extends AsyncDisposable {
   /** Records how far a durable reader has come. */
   ack(request: AckRequest, options?: CallOptions): Promise<Consumer>
 
+  /** Saves a topic's state in the place of an older one. */
+  saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
+  /** The newest state of a topic that was saved; undefined where none was. */
+  snapshot(topic: string): Promise<Snapshot | undefined>
+
   /** Answers requests to /graphql and /health; all of it but WebSockets. */
   fetch(request: Request): Promise<Response>
   /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
@@ -209,6 +218,7 @@ class CarillonServer implements Carillon {
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
       acks,
+      snapshots: new Snapshots({ store: new PrismaSnapshotStore(database), limits }),
       subscriptions: new Subscriptions({ hub: this.#hub, consumers: acks, limits }),
     }
     this.schema = options.extendSchema?.(schema) ?? schema
@@ -262,6 +272,16 @@ class CarillonServer implements Carillon {
   async ack(request: AckRequest, { as }: CallOptions = {}): Promise<Consumer> {
     this.#ensureOpen()
     return this.#services.acks.ack(request, viewerOf(as).userId)
+  }
+
+  async saveSnapshot(request: SnapshotRequest): Promise<Snapshot> {
+    this.#ensureOpen()
+    return this.#services.snapshots.save(request)
+  }
+
+  async snapshot(topic: string): Promise<Snapshot | undefined> {
+    this.#ensureOpen()
+    return this.#services.snapshots.snapshot(parseTopicName(topic))
   }
 
   async fetch(request: Request): Promise<Response> {

@@ -4,6 +4,8 @@ export interface Limits {
   readonly payloadBytes: number
   /** The metadata's JSON text, in bytes of UTF-8. */
   readonly metadataBytes: number
+  /** The JSON text of a snapshot's state, in bytes of UTF-8. */
+  readonly snapshotBytes: number
   /** How many arrays and objects may stand inside one another in a payload or metadata. */
   readonly jsonDepth: number
   /** A message type, in characters. */
@@ -31,6 +33,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   payloadBytes: 32 * 1024,
   metadataBytes: 4 * 1024,
+  snapshotBytes: 1024 * 1024,
   jsonDepth: 100,
   typeLength: 128,
   idempotencyKeyLength: 128,

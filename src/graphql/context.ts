@@ -5,6 +5,7 @@ import type { Subscriptions } from '../hub/subscriptions.ts'
 import type { History } from '../log/history.ts'
 import type { Log } from '../log/log.ts'
 import type { Publisher } from '../publish/publisher.ts'
+import type { Snapshots } from '../snapshots/snapshots.ts'
 
 /** What resolvers work with. */
 export interface Services {
@@ -13,6 +14,7 @@ export interface Services {
   readonly publisher: Publisher
   readonly acks: Acks
   readonly subscriptions: Subscriptions
+  readonly snapshots: Snapshots
   readonly limits: Limits
 }
 

@@ -10,6 +10,7 @@ import { historyArgs } from './history.ts'
 import { MessageConnection } from './message.ts'
 import { Node } from './node.ts'
 import { PageInfo } from './page-info.ts'
+import { Snapshot } from './snapshot.ts'
 
 const Topic = builder.objectRef<TopicState>('Topic')
 
@@ -38,6 +39,13 @@ Topic.implement({
       args: historyArgs(t),
       resolve: ({ name }, args, { services, viewer }) =>
         services.history.page({ topic: name, ...args }, viewer),
+    }),
+    snapshot: t.field({
+      type: Snapshot,
+      nullable: true,
+      description: 'The newest state that was saved; null where none was.',
+      resolve: async ({ name }, _args, { services }) =>
+        (await services.snapshots.snapshot(name)) ?? null,
     }),
   }),
 })
