@@ -15,6 +15,7 @@ import {
   print,
   type SelectionNode,
   type SelectionSetNode,
+  type VariableDefinitionNode,
   visit,
 } from 'graphql'
 import type { Viewer } from '../access/viewer.ts'
@@ -51,7 +52,7 @@ class KeyWriter {
   readonly #fragments = new Map<string, FragmentDefinitionNode>()
   /** Digests, so that fragments that spread others many times do not grow the key. */
   readonly #digests = new Map<string, string>()
-  readonly #defaults = new Map<string, string>()
+  readonly #definitions = new Map<string, VariableDefinitionNode>()
   #isPerViewer = false
 
   constructor(keyed: KeyedOperation) {
@@ -61,8 +62,8 @@ class KeyWriter {
         this.#fragments.set(definition.name.value, definition)
       }
     }
-    for (const { variable, defaultValue } of keyed.operation.variableDefinitions ?? []) {
-      if (defaultValue !== undefined) this.#defaults.set(variable.name.value, print(defaultValue))
+    for (const definition of keyed.operation.variableDefinitions ?? []) {
+      this.#definitions.set(definition.variable.name.value, definition)
     }
   }
 
@@ -126,22 +127,23 @@ class KeyWriter {
     return `(${args.map(({ name, value }) => `${name.value}:${this.#value(value)}`).join(' ')})`
   }
 
-  /** A variable by its value, as the client sent it; `$` tells it from a literal. */
   #value(node: ArgumentNode['value']): string {
-    const values: string[] = []
-    const shape = visit(node, {
-      Variable: ({ name }) => {
-        values.push(this.#variable(name.value))
-        return { kind: Kind.ENUM, value: '$' }
-      },
-    })
-    return [print(shape), ...values].join('$')
+    if (node.kind === Kind.VARIABLE) return `$${this.#variable(node.name.value)}`
+    // With the names of the variables in it: errors show a literal as it stands in the document.
+    const parts = [print(node)]
+    visit(node, { Variable: ({ name }) => void parts.push(this.#variable(name.value)) })
+    return parts.join('$')
   }
 
+  /** Its value, as the client sent it, and its type: inside JSON, a 1 may be a text or a list to it. */
   #variable(name: string): string {
     const { variables } = this.#keyed
-    if (Object.hasOwn(variables, name)) return JSON.stringify(variables[name]) ?? 'undefined'
-    return this.#defaults.get(name) ?? 'undefined'
+    const definition = this.#definitions.get(name)
+    if (definition === undefined) return name // refused by validation
+    const { type, defaultValue } = definition
+    const initial = defaultValue === undefined ? '' : print(defaultValue)
+    const value = Object.hasOwn(variables, name) ? JSON.stringify(variables[name]) : initial
+    return `${print(type)}=${value}`
   }
 
   #compositeType(name: string): GraphQLCompositeType | undefined {
