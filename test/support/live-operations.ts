@@ -82,39 +82,40 @@ class Nested {
 const LOUD = new Enum('LOUD')
 
 /** The arguments of the fields that have any, with values that are worth telling apart. */
-const ARGUMENTS: Readonly<Record<string, readonly (readonly [string, string, readonly Value[]])[]>> =
-  {
-    echo: [
-      ['text', 'String', ['a', 'b$c', '$', null, 'undefined']],
-      ['count', 'Int!', [1, 2]],
-      ['tone', 'Tone', [LOUD, new Enum('QUIET'), new Enum('undefined'), null]],
-      ['tags', '[String]', [['a'], 'a', [null, 'a'], [new Nested('String', 'a'), 'b']]],
+const ARGUMENTS: Readonly<
+  Record<string, readonly (readonly [string, string, readonly Value[]])[]>
+> = {
+  echo: [
+    ['text', 'String', ['a', 'b$c', '$', null, 'undefined']],
+    ['count', 'Int!', [1, 2]],
+    ['tone', 'Tone', [LOUD, new Enum('QUIET'), new Enum('undefined'), null]],
+    ['tags', '[String]', [['a'], 'a', [null, 'a'], [new Nested('String', 'a'), 'b']]],
+    [
+      'shape',
+      'Shape',
       [
-        'shape',
-        'Shape',
-        [
-          { size: 1 },
-          { size: new Nested('Int', 1) },
-          { tone: new Nested('Tone', LOUD), tags: 'x' },
-          { next: { tags: new Nested('[String!]', 'x') }, weight: 4 },
-          { weight: new Nested('Int', null, 1) },
-        ],
-      ],
-      [
-        'json',
-        'JSON',
-        [
-          { a: 1 },
-          [1, '$'],
-          { a: new Nested('Int', 1) },
-          { a: new Nested('[Int]', 1) },
-          { a: new Nested('ID', 1) },
-          [new Nested('JSON', [1]), new Nested('String', '$"')],
-        ],
+        { size: 1 },
+        { size: new Nested('Int', 1) },
+        { tone: new Nested('Tone', LOUD), tags: 'x' },
+        { next: { tags: new Nested('[String!]', 'x') }, weight: 4 },
+        { weight: new Nested('Int', null, 1) },
       ],
     ],
-    width: [['unit', 'Int!', [1, 2]]],
-  }
+    [
+      'json',
+      'JSON',
+      [
+        { a: 1 },
+        [1, '$'],
+        { a: new Nested('Int', 1) },
+        { a: new Nested('[Int]', 1) },
+        { a: new Nested('ID', 1) },
+        [new Nested('JSON', [1]), new Nested('String', '$"')],
+      ],
+    ],
+  ],
+  width: [['unit', 'Int!', [1, 2]]],
+}
 
 interface Shown {
   readonly leaves: readonly string[]
@@ -170,6 +171,17 @@ export function drawModel(draw: Draw): Model {
   }
   const root = drawSelections(draw, 'Message', fragments, 3)
   return { rootAlias: draw(3) === 0 ? 'live' : undefined, root, fragments }
+}
+
+/** An operation with little else but one argument: another one is often nearly the same. */
+export function drawArgumentModel(draw: Draw): Model {
+  const [name, type, values] = oneOf(draw, ARGUMENTS.echo ?? [])
+  const how = oneOf(draw, ['variable', 'default', 'nested', 'nested', 'nested'] as const)
+  const argument: Argument = { name, type, how, value: oneOf(draw, values) }
+  const conditions = draw(8) === 0 ? [drawCondition(draw)] : []
+  const rest = { alias: true, conditions, selections: [] }
+  const root: Selection[] = [{ kind: 'field', name: 'echo', args: [argument], ...rest }]
+  return { rootAlias: undefined, root, fragments: [] }
 }
 
 function drawSelections(draw: Draw, type: string, fragments: Fragment[], depth: number) {
@@ -282,7 +294,7 @@ export function drawStyle(draw: Draw): Style {
     variable: oneOf(draw, ['v', 'v', 'w']),
     fragment: oneOf(draw, ['F', 'F', 'G']),
     operation: hasOther ? 'Live' : oneOf(draw, [undefined, 'Live', 'Feed']),
-    how: oneOf(draw, [undefined, undefined, ...HOWS]),
+    how: draw(3) > 0 ? undefined : oneOf(draw, HOWS),
     topics: oneOf(draw, ['literal', 'variable']),
     rootInFragment: draw(4) === 0,
     hasOther,
@@ -303,7 +315,9 @@ export function write(model: Model, style: Style): WrittenOperation {
 class Writer {
   readonly #model: Model
   readonly #style: Style
-  readonly #definitions = new Map<string, string>()
+  readonly #definitions = new Set<string>()
+  /** The names of variables by what they are. */
+  readonly #names = new Map<string, string>()
   readonly #variables: Record<string, unknown> = {}
   readonly #spread = new Set<number>()
 
@@ -320,10 +334,10 @@ class Writer {
     const field = `${label}(topics: ${names}${filter}) ${this.#set(root)}`
     const fragments = this.#fragments()
     if (topics === 'variable') {
-      this.#definitions.set('$topics: [TopicPattern!]!', '')
+      this.#definitions.add('$topics: [TopicPattern!]!')
       this.#variables.topics = 'chat:2'
     }
-    const definitions = [...this.#definitions.keys()].join(', ')
+    const definitions = [...this.#definitions].join(', ')
     const header = `subscription ${operation ?? ''}${definitions === '' ? '' : `(${definitions})`}`
     const texts = rootInFragment
       ? [`${header} { ...Root }`, `fragment Root on Subscription { ${field} }`]
@@ -359,9 +373,7 @@ class Writer {
           return `${name}: ${this.#value(type, how, value)}`
         })
         const written = args.length === 0 ? '' : `(${args.join(', ')})`
-        // The same label for the same arguments only, or GraphQL refuses the two.
-        const label =
-          args.length > 0 || one.alias ? `${one.name}_${hash(written + one.alias)}: ` : ''
+        const label = labelOf(one)
         const below = one.selections.length === 0 ? '' : ` ${this.#set(one.selections)}`
         return `${label}${one.name}${written}${conditions}${below}`
       }
@@ -397,12 +409,20 @@ class Writer {
 
   #variable(type: string, value: Value | undefined, fallback?: Value): string {
     const initial = fallback === undefined ? '' : ` = ${literal(fallback)}`
-    const key = hash(`${type}${initial}${JSON.stringify(json(value))}`)
-    const name = `${this.#style.variable}${key}`
-    this.#definitions.set(`$${name}: ${type}${initial}`, '')
+    const key = `${type}${initial} ${JSON.stringify(json(value))}`
+    const name = this.#names.get(key) ?? `${this.#style.variable}${this.#names.size}`
+    this.#names.set(key, name)
+    this.#definitions.add(`$${name}: ${type}${initial}`)
     if (value !== undefined) this.#variables[name] = json(value)
     return `$${name}`
   }
+}
+
+/** The same for the same arguments only, or GraphQL refuses the two. */
+function labelOf({ name, alias, args }: Extract<Selection, { kind: 'field' }>): string {
+  if (args.length === 0) return alias ? `${name}_: ` : ''
+  const values = args.map((argument) => [argument.name, json(argument.value)])
+  return `${name}_${hash(JSON.stringify([alias, values]))}: `
 }
 
 /** A short name of a text. */
