@@ -69,6 +69,7 @@ class KeyWriter {
 
   write(): CohortKey {
     const { schema, operation, viewer } = this.#keyed
+    this.#digestFragments(operation)
     const root = schema.getSubscriptionType() ?? undefined
     const selections = this.#selectionSet(operation.selectionSet, root)
     const parts = [this.#directives(operation.directives), selections]
@@ -101,6 +102,27 @@ class KeyWriter {
       default:
         return selection satisfies never
     }
+  }
+
+  /** From the bottom up: a chain of fragments may be longer than the stack is deep. */
+  #digestFragments(operation: OperationDefinitionNode): void {
+    const open = this.#undigested(operation)
+    for (let name = open.at(-1); name !== undefined; name = open.at(-1)) {
+      const definition = this.#fragments.get(name)
+      const below = definition === undefined ? [] : this.#undigested(definition)
+      if (below.length > 0) open.push(...below)
+      else {
+        this.#fragment(name)
+        open.pop()
+      }
+    }
+  }
+
+  /** The fragments that are spread right here and have no digest yet. */
+  #undigested(node: OperationDefinitionNode | FragmentDefinitionNode): string[] {
+    const names = new Set<string>()
+    visit(node, { FragmentSpread: ({ name }) => void names.add(name.value) })
+    return [...names].filter((name) => this.#fragments.has(name) && !this.#digests.has(name))
   }
 
   #fragment(name: string): string {
