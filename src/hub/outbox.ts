@@ -210,8 +210,10 @@ export class Outbox {
       this.#account(0)
       this.#all.remove(this)
       this.#resolveDrained()
-      if (this.#isFlooded) this.#listener.onDrained()
+    }
+    if (this.#isFlooded) {
       this.#isFlooded = false
+      this.#listener.onDrained()
     }
     this.#catchUp?.run()
   }
