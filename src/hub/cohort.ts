@@ -18,6 +18,8 @@ export class Cohort implements TopicListener {
   readonly #members = new Set<FedPlace>()
   /** The newest message that the members have been offered. */
   #position: Sequence
+  /** The topic's head when it last handed on what had arrived. */
+  #handedOn: Sequence
   #waiting: AnyMessage[] = []
   #isRendering = false
 
@@ -26,6 +28,7 @@ export class Cohort implements TopicListener {
     this.#rendering = rendering
     this.#onEmpty = onEmpty
     this.#position = topic.head
+    this.#handedOn = topic.head
   }
 
   /** Takes in a place that stands at the topic's head. */
@@ -39,6 +42,7 @@ export class Cohort implements TopicListener {
   }
 
   receive(messages: readonly AnyMessage[]): void {
+    this.#handedOn = this.#topic.head
     if (this.#isRendering) this.#wait(messages)
     else this.#offerAll(messages, 0)
   }
@@ -56,7 +60,7 @@ export class Cohort implements TopicListener {
       this.#offer(message, body)
     }
     // The topic has left out what was not worth having in memory.
-    if (this.#position < this.#topic.head) this.#fallBehind()
+    if (this.#position < this.#handedOn) this.#fallBehind()
   }
 
   /** Messages of before the cohort were read by its members already. */
