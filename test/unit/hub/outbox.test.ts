@@ -1,12 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import {
-  CLOSING_BRACE,
-  type OutboxListener,
-  type Sender,
-  type Sink,
-} from '../../../src/hub/outbox.ts'
+import { CLOSING_BRACE, type OutboxListener, type Sender } from '../../../src/hub/outbox.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from '../../../src/hub/outboxes.ts'
 import { Tick } from '../../../src/hub/tick.ts'
+import { FakeSink } from '../../support/fake-sink.ts'
 import { textsOf } from '../../support/frames.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -14,32 +10,6 @@ const NOTHING = Buffer.alloc(0)
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** A socket that takes what is written when the test says so; while it is fast, at once. */
-class FakeSink implements Sink {
-  readonly writes: Buffer[] = []
-  readonly #pending: { readonly bytes: number; readonly written: () => void }[] = []
-  isFast = false
-
-  get writableLength(): number {
-    return this.#pending.reduce((sum, { bytes }) => sum + bytes, 0)
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.writes)
-  }
-
-  write(chunk: Buffer, written: () => void): void {
-    this.writes.push(chunk)
-    if (this.isFast) process.nextTick(written)
-    else this.#pending.push({ bytes: chunk.length, written })
-  }
-
-  /** The oldest write has gone out. */
-  take(): void {
-    this.#pending.shift()?.written()
-  }
-}
 
 class Events implements OutboxListener {
   readonly names: string[] = []
