@@ -309,6 +309,23 @@ test.each([
   expect(rendering.count(waiting + 2)).toBe(1) // they are together again
 })
 
+test('one that joined while others waited falls behind from where it stands', async () => {
+  const { publish, subscribe } = await openWorld()
+  const rendering = new FakeRendering(() => true)
+  const first = subscribe({ rendering })
+  publish(10)
+  await endOfTick()
+  const later = subscribe({ rendering })
+  publish(BOUND)
+  const last = subscribe({ rendering })
+  await endOfTick()
+  rendering.open()
+  publish()
+  await expect.poll(first.got, SOON).toEqual(upTo(BOUND + 11))
+  await expect.poll(later.got, SOON).toEqual(upTo(BOUND + 11, 11))
+  await expect.poll(last.got, SOON).toEqual([BOUND + 11])
+})
+
 test('a member whose socket has no room falls behind alone, and catches up', async () => {
   const { publish, subscribe } = await openWorld({ maxBytes: 50, chunkBytes: 40 })
   const rendering = new FakeRendering()

@@ -143,6 +143,20 @@ test('hands on in chunks, each once the one before it has been taken', async () 
   ])
 })
 
+test('waits for the write that blocks it, not for an earlier one', async () => {
+  const opened = open()
+  const { outbox, sink } = opened
+  sink.isFast = true
+  block(opened, 100) // taken at once; that it was, is told a moment later
+  sink.isFast = false
+  block(opened, 100)
+  outbox.push(BARE, text(100), NOTHING)
+  await endOfTick()
+  expect(sink.writes).toHaveLength(2)
+  sink.take()
+  expect(sink.writes).toHaveLength(3)
+})
+
 test('hands all of it on at once where the socket takes each chunk right away', async () => {
   const { outbox, sink } = open({ chunkBytes: 1_000 })
   sink.isFast = true

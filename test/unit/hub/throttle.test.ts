@@ -63,6 +63,14 @@ test('counts what it has held back towards the window in which it passes', () =>
   expect(dropped()).toBe(1)
 })
 
+test('lets as many through as a window has left besides what was held', () => {
+  const { offer, items } = open(3)
+  offer(4)
+  vi.advanceTimersByTime(1_000)
+  offer(3)
+  expect(items()).toEqual([1, 2, 3, 4, 5, 6])
+})
+
 test('opens the next window with the first item that comes after the last one', () => {
   const { offer, delivered } = open(2)
   offer(2)
