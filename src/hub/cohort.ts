@@ -18,6 +18,7 @@ export class Cohort implements TopicListener {
   readonly #members = new Set<FedPlace>()
   /** The newest message that the members have been offered. */
   #position: Sequence
+  #ephemeralCount: number
   /** The topic's head when it last handed on what had arrived. */
   #handedOn: Sequence
   #waiting: AnyMessage[] = []
@@ -29,6 +30,12 @@ export class Cohort implements TopicListener {
     this.#onEmpty = onEmpty
     this.#position = topic.head
     this.#handedOn = topic.head
+    this.#ephemeralCount = topic.ephemeralCount
+  }
+
+  /** How many of the topic's ephemeral messages the members have been offered, or have missed. */
+  get ephemeralCount(): number {
+    return this.#ephemeralCount
   }
 
   /** Takes in a place that stands at the topic's head. */
@@ -84,7 +91,8 @@ export class Cohort implements TopicListener {
 
   /** Never back: while a rendering took its time, the members may have been sent to the log. */
   #pass({ sequence }: AnyMessage): void {
-    if (sequence !== null && sequence > this.#position) this.#position = sequence
+    if (sequence === null) this.#ephemeralCount++
+    else if (sequence > this.#position) this.#position = sequence
   }
 
   async #offerLater(message: AnyMessage, body: Promise<Body>): Promise<void> {
