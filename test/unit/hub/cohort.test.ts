@@ -410,3 +410,55 @@ test('where the head jumps while a rendering is made, nothing comes twice or is 
   await endOfTick()
   for (const { got } of members) expect(await got()).toEqual(upTo(704))
 })
+
+test('ephemeral messages that waited for a rendering in vain are counted', async () => {
+  const { publish, subscribe, bus } = await openWorld()
+  const rendering = new FakeRendering(() => true)
+  const members = [1, 2].map(() => subscribe({ rendering }))
+  bus.publish([ephemeral()])
+  await endOfTick()
+  bus.publish(Array.from({ length: BOUND + 1 }, () => ephemeral()))
+  await endOfTick()
+  rendering.open()
+  publish()
+  const dropped = BOUND + 2
+  for (const { results } of members) {
+    await expect.poll(results, SOON).toEqual([{ data: 1, extensions: { dropped } }])
+  }
+})
+
+test('ephemeral messages of the tick in which a member falls behind are counted once', async () => {
+  const { publish, subscribe, bus } = await openWorld({ maxBytes: 50, chunkBytes: 40 })
+  const { sink, results, feed } = subscribe({ rendering: new FakeRendering() })
+  sink.isFast = false
+  publish()
+  await endOfTick()
+  publish(3) // two fit
+  bus.publish([ephemeral(), ephemeral()])
+  await endOfTick()
+  bus.publish([ephemeral()])
+  await endOfTick()
+  sink.isFast = true
+  sink.take()
+  const caughtUp = [1, 2, 3, 4].map((data) => ({ data }))
+  await expect.poll(results, SOON).toEqual(caughtUp)
+  bus.publish([ephemeral({ payload: '"typing"' })])
+  const last = { data: 'typing', extensions: { dropped: 3 } }
+  await expect.poll(results, SOON).toEqual([...caughtUp, last])
+  expect(feed.dropped).toBe(3)
+})
+
+test('an ephemeral message that arrives together with a jump of the head is shown', async () => {
+  const { topic, commit, subscribe, log, bus } = await openWorld({ ringBytes: 1 })
+  const member = subscribe({ rendering: new FakeRendering() })
+  commit(700)
+  const read = log.read.bind(log)
+  log.read = async (...args) => {
+    log.read = read
+    bus.publish([ephemeral({ payload: '"typing"' })]) // not handed on yet when the head jumps
+    return read(...args)
+  }
+  topic.check(await log.topic())
+  await expect.poll(member.got, SOON).toEqual(['typing', ...upTo(700)])
+  expect(member.feed.dropped).toBe(0)
+})
