@@ -15,6 +15,7 @@ import {
   print,
   type SelectionNode,
   type SelectionSetNode,
+  type VariableDefinitionNode,
   visit,
 } from 'graphql'
 import type { Viewer } from '../access/viewer.ts'
@@ -51,7 +52,7 @@ class KeyWriter {
   readonly #fragments = new Map<string, FragmentDefinitionNode>()
   /** Digests, so that fragments that spread others many times do not grow the key. */
   readonly #digests = new Map<string, string>()
-  readonly #defaults = new Map<string, string>()
+  readonly #definitions = new Map<string, VariableDefinitionNode>()
   #isPerViewer = false
 
   constructor(keyed: KeyedOperation) {
@@ -61,13 +62,14 @@ class KeyWriter {
         this.#fragments.set(definition.name.value, definition)
       }
     }
-    for (const { variable, defaultValue } of keyed.operation.variableDefinitions ?? []) {
-      if (defaultValue !== undefined) this.#defaults.set(variable.name.value, print(defaultValue))
+    for (const definition of keyed.operation.variableDefinitions ?? []) {
+      this.#definitions.set(definition.variable.name.value, definition)
     }
   }
 
   write(): CohortKey {
     const { schema, operation, viewer } = this.#keyed
+    this.#digestFragments(operation)
     const root = schema.getSubscriptionType() ?? undefined
     const selections = this.#selectionSet(operation.selectionSet, root)
     const parts = [this.#directives(operation.directives), selections]
@@ -102,6 +104,27 @@ class KeyWriter {
     }
   }
 
+  /** From the bottom up: a chain of fragments may be longer than the stack is deep. */
+  #digestFragments(operation: OperationDefinitionNode): void {
+    const open = this.#undigested(operation)
+    for (let name = open.at(-1); name !== undefined; name = open.at(-1)) {
+      const definition = this.#fragments.get(name)
+      const below = definition === undefined ? [] : this.#undigested(definition)
+      if (below.length > 0) open.push(...below)
+      else {
+        this.#fragment(name)
+        open.pop()
+      }
+    }
+  }
+
+  /** The fragments that are spread right here and have no digest yet. */
+  #undigested(node: OperationDefinitionNode | FragmentDefinitionNode): string[] {
+    const names = new Set<string>()
+    visit(node, { FragmentSpread: ({ name }) => void names.add(name.value) })
+    return [...names].filter((name) => this.#fragments.has(name) && !this.#digests.has(name))
+  }
+
   #fragment(name: string): string {
     const known = this.#digests.get(name)
     if (known !== undefined) return known
@@ -126,22 +149,23 @@ class KeyWriter {
     return `(${args.map(({ name, value }) => `${name.value}:${this.#value(value)}`).join(' ')})`
   }
 
-  /** A variable by its value, as the client sent it; `$` tells it from a literal. */
   #value(node: ArgumentNode['value']): string {
-    const values: string[] = []
-    const shape = visit(node, {
-      Variable: ({ name }) => {
-        values.push(this.#variable(name.value))
-        return { kind: Kind.ENUM, value: '$' }
-      },
-    })
-    return [print(shape), ...values].join('$')
+    if (node.kind === Kind.VARIABLE) return `$${this.#variable(node.name.value)}`
+    // With the names of the variables in it: errors show a literal as it stands in the document.
+    const parts = [print(node)]
+    visit(node, { Variable: ({ name }) => void parts.push(this.#variable(name.value)) })
+    return parts.join('$')
   }
 
+  /** Its value, as the client sent it, and its type: inside JSON, a 1 may be a text or a list to it. */
   #variable(name: string): string {
     const { variables } = this.#keyed
-    if (Object.hasOwn(variables, name)) return JSON.stringify(variables[name]) ?? 'undefined'
-    return this.#defaults.get(name) ?? 'undefined'
+    const definition = this.#definitions.get(name)
+    if (definition === undefined) return name // refused by validation
+    const { type, defaultValue } = definition
+    const initial = defaultValue === undefined ? '' : print(defaultValue)
+    const value = Object.hasOwn(variables, name) ? JSON.stringify(variables[name]) : initial
+    return `${print(type)}=${value}`
   }
 
   #compositeType(name: string): GraphQLCompositeType | undefined {

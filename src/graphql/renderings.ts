@@ -75,10 +75,9 @@ class Execution implements Rendering {
     try {
       const result = execute({ ...this.#args, rootValue: message })
       if (!(result instanceof Promise)) return this.#encode(result)
-      return result.then(
-        (settled) => this.#encode(settled),
-        (error) => this.#encode(failed(error)),
-      )
+      return result
+        .then((settled) => this.#encode(settled))
+        .catch((error) => this.#encode(failed(error)))
     } catch (error) {
       return this.#encode(failed(error))
     }

@@ -18,6 +18,9 @@ export class Cohort implements TopicListener {
   readonly #members = new Set<FedPlace>()
   /** The newest message that the members have been offered. */
   #position: Sequence
+  #ephemeralCount: number
+  /** The topic's head when it last handed on what had arrived. */
+  #handedOn: Sequence
   #waiting: AnyMessage[] = []
   #isRendering = false
 
@@ -26,6 +29,13 @@ export class Cohort implements TopicListener {
     this.#rendering = rendering
     this.#onEmpty = onEmpty
     this.#position = topic.head
+    this.#handedOn = topic.head
+    this.#ephemeralCount = topic.ephemeralCount
+  }
+
+  /** How many of the topic's ephemeral messages the members have been offered, or have missed. */
+  get ephemeralCount(): number {
+    return this.#ephemeralCount
   }
 
   /** Takes in a place that stands at the topic's head. */
@@ -39,6 +49,7 @@ export class Cohort implements TopicListener {
   }
 
   receive(messages: readonly AnyMessage[]): void {
+    this.#handedOn = this.#topic.head
     if (this.#isRendering) this.#wait(messages)
     else this.#offerAll(messages, 0)
   }
@@ -56,7 +67,7 @@ export class Cohort implements TopicListener {
       this.#offer(message, body)
     }
     // The topic has left out what was not worth having in memory.
-    if (this.#position < this.#topic.head) this.#fallBehind()
+    if (this.#position < this.#handedOn) this.#fallBehind()
   }
 
   /** Messages of before the cohort were read by its members already. */
@@ -80,7 +91,8 @@ export class Cohort implements TopicListener {
 
   /** Never back: while a rendering took its time, the members may have been sent to the log. */
   #pass({ sequence }: AnyMessage): void {
-    if (sequence !== null && sequence > this.#position) this.#position = sequence
+    if (sequence === null) this.#ephemeralCount++
+    else if (sequence > this.#position) this.#position = sequence
   }
 
   async #offerLater(message: AnyMessage, body: Promise<Body>): Promise<void> {

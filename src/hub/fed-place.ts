@@ -25,7 +25,7 @@ export class FedPlace implements Straggler {
   readonly #topic: LiveTopic
   readonly #reader: TopicReader
   #cohort: Cohort | undefined
-  /** How many ephemeral messages the topic had had when this was up to date. */
+  /** How many of the topic's ephemeral messages had been handed on when this was up to date. */
   #ephemeralCount: number
   #isClosed = false
 
@@ -59,8 +59,8 @@ export class FedPlace implements Straggler {
   fallBehind(position: Sequence): void {
     // A place that joined while the cohort was rendering stands further on than the cohort.
     if (position > this.#reader.position) this.#reader.moveTo(position)
+    this.#ephemeralCount = this.#cohort?.ephemeralCount ?? this.#topic.ephemeralCount
     this.#leave()
-    this.#ephemeralCount = this.#topic.ephemeralCount
     this.#feed.catchUp(this)
   }
 
@@ -96,8 +96,9 @@ export class FedPlace implements Straggler {
   }
 
   #join(): void {
-    this.#feed.countDropped(this.#topic.ephemeralCount - this.#ephemeralCount)
     this.#cohort = this.#topic.cohort(this.#feed.rendering)
+    // Negative where the cohort still has some to offer that others had before.
+    this.#feed.countDropped(Math.max(0, this.#cohort.ephemeralCount - this.#ephemeralCount))
     this.#cohort.join(this)
   }
 

@@ -110,7 +110,7 @@ export class LiveTopic implements Flushable {
     return this.#ring.get(sequence)
   }
 
-  /** How many ephemeral messages have come since the topic went live. */
+  /** How many ephemeral messages have been handed on since the topic went live. */
   get ephemeralCount(): number {
     return this.#ephemeralCount
   }
@@ -145,6 +145,7 @@ export class LiveTopic implements Flushable {
   flush(): void {
     const arrived = this.#arrived
     this.#arrived = []
+    for (const { ephemeral } of arrived) if (ephemeral) this.#ephemeralCount++
     for (const listener of [...this.#listeners]) this.#tell(listener, arrived)
   }
 
@@ -180,7 +181,6 @@ export class LiveTopic implements Flushable {
     if (this.#ephemeralIds.size > MAX_EPHEMERAL_IDS && oldest !== undefined) {
       this.#ephemeralIds.delete(oldest)
     }
-    this.#ephemeralCount++
     this.#arrived.push(message)
     this.#parts.tick.deliver(this)
   }
@@ -265,7 +265,7 @@ export class LiveTopic implements Flushable {
   #jump(head: Sequence): void {
     this.#ring.clear()
     this.#head = head
-    this.#arrived = []
+    this.#arrived = this.#arrived.filter(({ ephemeral }) => ephemeral)
     this.#parts.tick.deliver(this)
   }
 }

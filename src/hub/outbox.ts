@@ -105,7 +105,8 @@ export class Outbox {
     const bytes = sender.prefix.length + body.length + suffix.length
     this.#entries.push({ sender, body, suffix, bytes })
     this.#waiting += bytes
-    if (!this.#isBlocked) this.#all.tick.write(this)
+    if (this.#isBlocked) this.#account(this.bytes)
+    else this.#all.tick.write(this)
   }
 
   /** Adds a text of the protocol. Resolves once the client keeps up again. */

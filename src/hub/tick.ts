@@ -40,6 +40,7 @@ export class Tick {
     const outboxes = this.#outboxes
     this.#outboxes = new Set()
     this.#isScheduled = false
+    if (this.#topics.size > 0) this.#schedule() // a rendering may publish
     this.#flush(outboxes)
   }
 
