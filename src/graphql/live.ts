@@ -58,7 +58,8 @@ class Results implements AsyncIterableIterator<ExecutionResult> {
     const result = await execute({ ...this.#args, rootValue: value })
     const dropped = this.#source.takeDropped()
     if (dropped === 0) return { done: false, value: result }
-    return { done: false, value: { ...result, extensions: { ...result.extensions, dropped } } }
+    const extensions = { ...result.extensions, carillon: { dropped } }
+    return { done: false, value: { ...result, extensions } }
   }
 
   async return(): Promise<IteratorResult<ExecutionResult, undefined>> {

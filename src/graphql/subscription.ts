@@ -44,7 +44,7 @@ builder.subscriptionFields((t) => ({
       }),
       maxPerSecond: t.arg.int({
         description:
-          'At most this many a second, 1 to 1000; when more come, the oldest of the window are left out. The next result says how many, in `extensions.dropped`.',
+          'At most this many a second, 1 to 1000; when more come, the oldest of the window are left out. The next result says how many, in `extensions.carillon.dropped`.',
       }),
     },
     subscribe: async (_root, args, { services, viewer, signal }) => {

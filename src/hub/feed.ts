@@ -118,5 +118,5 @@ export class Feed implements Sender {
 
 /** What a result ends with that says how many messages were left out before it. */
 function droppedSuffix(dropped: number): Buffer {
-  return Buffer.from(`,"extensions":{"dropped":${dropped}}}}`)
+  return Buffer.from(`,"extensions":{"carillon":{"dropped":${dropped}}}}}`)
 }

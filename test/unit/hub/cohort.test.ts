@@ -370,7 +370,7 @@ test('an ephemeral message that finds no room is left out, and counted', async (
       { data: 1 },
       { data: 2 },
       { data: 'typing' },
-      { data: 3, extensions: { dropped: 3 } },
+      { data: 3, extensions: { carillon: { dropped: 3 } } },
     ])
   expect(slow.feed.dropped).toBe(3)
   expect(await fast.got()).toEqual([1, 2, 'typing', 'typing', 'typing', 'typing', 3])
@@ -423,7 +423,7 @@ test('ephemeral messages that waited for a rendering in vain are counted', async
   publish()
   const dropped = BOUND + 2
   for (const { results } of members) {
-    await expect.poll(results, SOON).toEqual([{ data: 1, extensions: { dropped } }])
+    await expect.poll(results, SOON).toEqual([{ data: 1, extensions: { carillon: { dropped } } }])
   }
 })
 
@@ -443,7 +443,7 @@ test('ephemeral messages of the tick in which a member falls behind are counted 
   const caughtUp = [1, 2, 3, 4].map((data) => ({ data }))
   await expect.poll(results, SOON).toEqual(caughtUp)
   bus.publish([ephemeral({ payload: '"typing"' })])
-  const last = { data: 'typing', extensions: { dropped: 3 } }
+  const last = { data: 'typing', extensions: { carillon: { dropped: 3 } } }
   await expect.poll(results, SOON).toEqual([...caughtUp, last])
   expect(feed.dropped).toBe(3)
 })
