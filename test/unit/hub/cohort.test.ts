@@ -8,6 +8,7 @@ import type { Filter } from '../../../src/hub/filter.ts'
 import { LiveTopic } from '../../../src/hub/live-topic.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from '../../../src/hub/outboxes.ts'
 import type { Body, Rendering } from '../../../src/hub/rendering.ts'
+import { SharedReads } from '../../../src/hub/shared-reads.ts'
 import { Tick } from '../../../src/hub/tick.ts'
 import { TopicReader } from '../../../src/hub/topic-reader.ts'
 import type { Log, LogSlice, TopicState } from '../../../src/log/log.ts'
@@ -96,10 +97,11 @@ async function openWorld({ ringBytes = 1024 * 1024, ...outboxBounds }: WorldBoun
   const log = new FakeLog()
   const tick = new Tick(failOnFault)
   const bus = new MemoryBus(failOnFault)
-  const bounds = { ringBytes, holeWaitMs: 0, maxEarly: 1_000, retryMs: 10 }
+  const bounds = { ringBytes, ringIdleMs: 60_000, holeWaitMs: 0, maxEarly: 1_000, retryMs: 10 }
   const parts = { tick, bus, bounds, log: log as unknown as Log, onFault: failOnFault }
   const topic = new LiveTopic(TOPIC, parts)
   await topic.open()
+  const reads = new SharedReads(parts.log)
   const outboxes = new Outboxes(tick, { ...DEFAULT_OUTBOX_BOUNDS, ...outboxBounds })
 
   /** Commits so many messages more, and puts them on the bus. */
@@ -129,7 +131,8 @@ async function openWorld({ ringBytes = 1024 * 1024, ...outboxBounds }: WorldBoun
         onFailure: failOnFault,
       },
     )
-    feed.add(topic, new TopicReader(topic, parts.log, after as Sequence))
+    const position = after as Sequence
+    feed.add(topic, new TopicReader(topic, { reads, position, skipsGaps: false }))
     const results = async () =>
       (await textsOf(sink.bytes)).map((text): unknown => JSON.parse(text).payload)
     return {
