@@ -206,6 +206,36 @@ describe('pause', () => {
     await messages.return()
   })
 
+  test('resume() of one that is not paused changes nothing', async () => {
+    const topic = newTopic()
+    const { messages, pauses } = await subscribePausing(topic, 5)
+    messages.resume()
+    await publish(topic, 6)
+    const { answer } = ask(messages)
+    await pauses.next()
+    messages.resume()
+    messages.resume()
+    expect((await answer).value?.sequence).toBe(1)
+    expect(await take(messages, 5)).toEqual(upTo(6, 2))
+    await messages.return()
+  })
+
+  test('a topic that was not behind at resume() can pause it later', async () => {
+    const [slow, other] = [newTopic(), newTopic()]
+    const pauses = occasions()
+    const options: OverflowRequest = { overflow: 'pause', maxLag: 5, onPause: pauses.happen }
+    const messages = await carillon.subscribe({ topics: [slow, other] }, options)
+    for (const topic of [slow, other]) {
+      await publish(topic, 6)
+      const { answer } = ask(messages)
+      await pauses.next()
+      messages.resume()
+      expect((await answer).value?.topic).toBe(topic)
+      expect(await take(messages, 5)).toEqual(upTo(6, 2))
+    }
+    await messages.return()
+  })
+
   test('onPause may resume at once', async () => {
     const topic = newTopic()
     const messages: Subscription = await carillon.subscribe(
