@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Carillon, type CarillonOptions, createCarillon } from 'carillon'
+import { extendSchema, type GraphQLSchema, parse } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Sources, watchSources } from '../support/subscription-sources.ts'
 import { openAcknowledged, type ProtocolMessage, type RawSocket } from '../support/websocket.ts'
@@ -16,12 +18,20 @@ const MANY = 400
 interface WatchedServer extends AsyncDisposable {
   readonly carillon: Carillon
   readonly sources: Sources
+  /** How often it has answered the query `large`. */
+  answered(): number
   /** Opens a socket, and answers the server’s end of it too. One after the other. */
   open(): Promise<{ readonly raw: RawSocket; readonly end: Socket }>
 }
 
 async function startWatched(options: CarillonOptions): Promise<WatchedServer> {
-  const carillon = await createCarillon({ dataDir: 'memory:', logLevel: 'silent', ...options })
+  let answered = 0
+  const carillon = await createCarillon({
+    dataDir: 'memory:',
+    logLevel: 'silent',
+    extendSchema: (schema) => withLarge(schema, () => answered++),
+    ...options,
+  })
   const server = createServer()
   let newest: Socket | undefined
   server.on('connection', (end: Socket) => {
@@ -32,8 +42,8 @@ async function startWatched(options: CarillonOptions): Promise<WatchedServer> {
   const socketUrl = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   return {
     carillon,
-    socketUrl,
     sources: watchSources(carillon),
+    answered: () => answered,
     async open() {
       const raw = await openAcknowledged(socketUrl)
       if (newest === undefined) throw new Error('The server knows nothing of this socket.')
@@ -44,6 +54,19 @@ async function startWatched(options: CarillonOptions): Promise<WatchedServer> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** Adds a query with an answer of 64 KB. */
+function withLarge(schema: GraphQLSchema, onAnswer: () => void): GraphQLSchema {
+  const definition = 'extend type Query { large(padding: String): String! }'
+  const extended = extendSchema(schema, parse(definition))
+  const field = extended.getQueryType()?.getFields().large
+  if (field === undefined) throw new Error('There is no such field.')
+  field.resolve = () => {
+    onAnswer()
+    return 'x'.repeat(64 * 1024)
+  }
+  return extended
 }
 
 let server: WatchedServer
@@ -170,4 +193,114 @@ describe('A client that stops reading', () => {
     expect(dropped).toBeGreaterThan(0)
     expect(sequences).toEqual(upTo(durable))
   })
+})
+
+/** Resolves once the server has begun to close a socket, which its client need not notice. */
+function untilCloseFrame(end: Socket): Promise<void> {
+  const { write } = end
+  return new Promise((resolve) => {
+    Object.assign(end, {
+      write(...args: unknown[]): unknown {
+        const [chunk] = args
+        if (Buffer.isBuffer(chunk) && chunk[0] === CLOSE_FRAME) resolve()
+        return Reflect.apply(write, end, args)
+      },
+    })
+  })
+}
+
+/** FIN and the opcode of a close. */
+const CLOSE_FRAME = 0x88
+
+describe('A client that takes nothing for stallMs', () => {
+  let impatient: WatchedServer
+
+  beforeAll(async () => {
+    impatient = await startWatched({ delivery: { ...SMALL, stallMs: 500 } })
+  })
+  afterAll(() => impatient[Symbol.asyncDispose]())
+
+  test('is closed with 1013, and finds out when it reads', async () => {
+    const topic = newTopic()
+    const { raw: slow, end } = await impatient.open()
+    await using _ = slow
+    const source = await subscribe(slow, 'slow', topic, impatient)
+    const closing = untilCloseFrame(end)
+    slow.socket.pause()
+    await publish(topic, MANY, impatient)
+    await closing
+    slow.socket.resume()
+    expect(await slow.closed()).toEqual({
+      code: 1013,
+      reason: expect.stringMatching(/^SLOW_CONSUMER: /),
+    })
+    await source.ended()
+    const count = slow.pending().length
+    expect(count).toBeLessThan(MANY)
+    expect(await receiveSequences(slow, count)).toEqual(upTo(count))
+  })
+})
+
+/** Asks for answers of 64 KB each, as often as no kernel can hold. */
+function askForMuch(raw: RawSocket): void {
+  const query = 'query ($padding: String) { large(padding: $padding) }'
+  const variables = { padding: 'x'.repeat(8_000) }
+  for (let n = 0; n < QUERIES; n++) {
+    raw.send({ id: `query ${n}`, type: 'subscribe', payload: { query, variables } })
+  }
+}
+
+const QUERIES = 600
+
+test('A client that takes something now and then is not closed', async () => {
+  await using impatient = await startWatched({ delivery: { ...SMALL, stallMs: 2_500 } })
+  const topic = newTopic()
+  const count = 500
+  const { raw: slow } = await impatient.open()
+  await using _ = slow
+  await subscribe(slow, 'slow', topic, impatient)
+  slow.socket.pause()
+  const publishing = publish(topic, count, impatient)
+  const sequences: (number | null)[] = []
+  while (sequences.length < count) {
+    slow.socket.resume()
+    sequences.push(...(await receiveSequences(slow, 10)))
+    slow.socket.pause()
+    await delay(80)
+  }
+  await publishing
+  expect(sequences).toEqual(upTo(count))
+  slow.socket.resume()
+  slow.send({ type: 'ping' })
+  expect(await slow.receive()).toEqual({ type: 'pong' })
+})
+
+test('A client that asks on and on without reading is read from when it reads', async () => {
+  const { raw: slow, end } = await server.open()
+  await using _ = slow
+  await using other = (await server.open()).raw
+  const before = server.answered()
+  slow.socket.pause()
+  askForMuch(slow)
+  await expect.poll(() => end.isPaused() && end.writableLength > 0, { timeout: 20_000 }).toBe(true)
+  for (let n = 0; n < 20; n++) {
+    other.send({ type: 'ping' })
+    expect(await other.receive()).toEqual({ type: 'pong' })
+  }
+  expect(end.isPaused()).toBe(true)
+  expect(server.answered() - before).toBeLessThan(QUERIES / 2)
+  slow.socket.resume()
+  const answers: unknown[] = []
+  while (answers.length < QUERIES) {
+    const { id, type } = await slow.receive()
+    if (type === 'complete') answers.push(id)
+  }
+  expect(answers.sort()).toEqual(
+    upTo(QUERIES)
+      .map((n) => `query ${n - 1}`)
+      .sort(),
+  )
+  expect(server.answered() - before).toBe(QUERIES)
+  slow.send({ type: 'ping' })
+  expect(await slow.receive()).toEqual({ type: 'pong' })
 })
