@@ -239,6 +239,19 @@ describe('A client that takes nothing for stallMs', () => {
     expect(count).toBeLessThan(MANY)
     expect(await receiveSequences(slow, count)).toEqual(upTo(count))
   })
+
+  test('is closed also where its requests are not read any more', async () => {
+    const { raw: slow, end } = await impatient.open()
+    await using _ = slow
+    const closing = untilCloseFrame(end)
+    slow.socket.pause()
+    askForMuch(slow)
+    await closing
+    // The server waits for the client’s answer, which stands behind all those requests.
+    await expect.poll(() => end.isPaused(), { timeout: 5_000 }).toBe(false)
+    slow.socket.resume()
+    expect(await slow.closed()).toMatchObject({ code: 1013 })
+  })
 })
 
 /** Asks for answers of 64 KB each, as often as no kernel can hold. */
