@@ -13,7 +13,7 @@ const SMALL = { maxBytes: 64 * 1024, chunkBytes: 16 * 1024 }
 const PAYLOAD = 'x'.repeat(30_000)
 
 /** Of these, no kernel holds all for a client that does not read. */
-const MANY = 400
+const MANY = 344
 
 interface WatchedServer extends AsyncDisposable {
   readonly carillon: Carillon
@@ -268,7 +268,7 @@ const QUERIES = 600
 test('A client that takes something now and then is not closed', async () => {
   await using impatient = await startWatched({ delivery: { ...SMALL, stallMs: 2_500 } })
   const topic = newTopic()
-  const count = 500
+  const count = 480
   const { raw: slow } = await impatient.open()
   await using _ = slow
   await subscribe(slow, 'slow', topic, impatient)
@@ -277,7 +277,7 @@ test('A client that takes something now and then is not closed', async () => {
   const sequences: (number | null)[] = []
   while (sequences.length < count) {
     slow.socket.resume()
-    sequences.push(...(await receiveSequences(slow, 10)))
+    sequences.push(...(await receiveSequences(slow, 12)))
     slow.socket.pause()
     await delay(80)
   }
