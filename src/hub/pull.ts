@@ -68,8 +68,9 @@ export class Pull {
   }
 
   resume(): void {
+    if (!this.#isPaused) return
     this.#isPaused = false
-    for (const place of this.#places) place.isResumed = true
+    for (const place of this.#places) place.isResumed = place.reader.isBehind
     this.#wake?.()
   }
 

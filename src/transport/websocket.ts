@@ -318,6 +318,7 @@ function close(
   outbox.close()
   const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
   socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
+  socket.resume() // of one that was flooded, whose answer to the close is still to be read
 }
 
 /**
