@@ -193,6 +193,33 @@ describe('A client that stops reading', () => {
     expect(dropped).toBeGreaterThan(0)
     expect(sequences).toEqual(upTo(durable))
   })
+
+  test('is told so also where it has missed nothing else', async () => {
+    const topic = newTopic()
+    const { raw: slow } = await server.open()
+    await using _ = slow
+    await subscribe(slow, 'slow', topic)
+    slow.socket.pause()
+    for (let n = 0; n < MANY; n++) {
+      await server.carillon.publish({ topic, payload: PAYLOAD, ephemeral: true })
+    }
+    slow.socket.resume()
+    let [received, dropped] = [0, 0]
+    const sequences: number[] = []
+    while (received + dropped < MANY) {
+      await publish(topic, 1)
+      const { length } = sequences
+      while (sequences.length === length) {
+        const { data, extensions } = resultOf(await slow.receive())
+        dropped += extensions?.carillon.dropped ?? 0
+        if (data.messages.sequence === null) received++
+        else sequences.push(data.messages.sequence)
+      }
+    }
+    expect(received + dropped).toBe(MANY)
+    expect(dropped).toBeGreaterThan(0)
+    expect(sequences).toEqual(upTo(sequences.length))
+  })
 })
 
 /** Resolves once the server has begun to close a socket, which its client need not notice. */
@@ -266,7 +293,7 @@ function askForMuch(raw: RawSocket): void {
 const QUERIES = 600
 
 test('A client that takes something now and then is not closed', async () => {
-  const stallMs = 2_500
+  const stallMs = 2_000
   await using patient = await startWatched({ delivery: { ...SMALL, stallMs } })
   const topic = newTopic()
   const count = 480
