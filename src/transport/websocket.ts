@@ -16,17 +16,18 @@ import {
 } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { isAllowedOrigin } from '../access/origins.ts'
-import { openViewer, type Viewer } from '../access/viewer.ts'
+import { openViewer } from '../access/viewer.ts'
 import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
 import { openSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
-import type { Outbox, Sink } from '../hub/outbox.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
 import { Subscription } from '../hub/subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import { type Connection, closeConnection, openConnection } from './connection.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
@@ -53,14 +54,6 @@ export const DEFAULT_WEBSOCKET_BOUNDS: WebSocketBounds = {
   maxMessageBytes: 8 * 1024 * 1024,
 }
 
-/** What is known of one socket. */
-interface Connection {
-  readonly socket: WebSocket
-  readonly outbox: Outbox
-  viewer: Viewer | undefined
-  inbox: Inbox | undefined
-}
-
 type ConnectionParams = Record<'clientId', unknown>
 
 /**
@@ -72,11 +65,9 @@ export class WebSocketTransport {
   readonly #bounds: WebSocketBounds
   readonly #sockets: WebSocketServer
   readonly #protocol: ReturnType<typeof makeServer<ConnectionParams, Connection>>
-  readonly #heartbeat: NodeJS.Timeout
+  readonly #heartbeat: Heartbeat
   readonly #renderings: Renderings
   readonly #connections = new Set<Connection>()
-  /** Sockets that have not answered the last heartbeat yet. */
-  readonly #silent = new WeakSet<WebSocket>()
   /** Queries and mutations under way, each until its answer has been sent. */
   readonly #answering = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -92,8 +83,7 @@ export class WebSocketTransport {
     })
     this.#renderings = new Renderings(parts.report)
     this.#protocol = this.#makeProtocol()
-    this.#heartbeat = setInterval(() => this.#beat(), bounds.heartbeatMs)
-    this.#heartbeat.unref()
+    this.#heartbeat = new Heartbeat(this.#connections, bounds.heartbeatMs)
   }
 
   /** Takes over an upgrade request of an HTTP server. */
@@ -118,13 +108,13 @@ export class WebSocketTransport {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#heartbeat)
+    this.#heartbeat.stop()
     await this.#answered()
     const closed = [...this.#sockets.clients].map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     )
     for (const connection of this.#connections) {
-      close(connection, CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
+      closeConnection(connection, CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
     }
     const impatient = setTimeout(() => this.#terminate(), CLOSE_GRACE_MS)
     await Promise.all(closed)
@@ -148,17 +138,17 @@ export class WebSocketTransport {
 
   #open(socket: WebSocket, raw: Duplex): void {
     const { report } = this.#parts
-    const outbox = this.#openOutbox(socket, raw)
-    const connection: Connection = { socket, outbox, viewer: undefined, inbox: undefined }
+    const connection = openConnection(socket, raw, this.#parts.outboxes)
+    const { outbox } = connection
     this.#connections.add(connection)
     socket.on('error', (error) => this.#onSocketError(error))
-    socket.on('pong', () => this.#silent.delete(socket))
+    socket.on('pong', () => this.#heartbeat.hear(socket))
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
         send: (text) => outbox.send(text),
         close: (code = CLOSE_CODES.INTERNAL_SERVER_ERROR, reason = '') =>
-          close(connection, code, reason),
+          closeConnection(connection, code, reason),
         onMessage: (handle) => {
           const inbox = this.#openInbox(connection, handle)
           connection.inbox = inbox
@@ -174,24 +164,15 @@ export class WebSocketTransport {
     })
   }
 
-  #openOutbox(socket: WebSocket, raw: Duplex): Outbox {
-    const outbox: Outbox = this.#parts.outboxes.open(sinkOf(socket, raw), {
-      onStalled: () => close({ socket, outbox }, CLOSE_CODES.TRY_AGAIN_LATER, SLOW_CONSUMER),
-      onFlooded: () => socket.pause(),
-      onDrained: () => socket.resume(),
-    })
-    return outbox
-  }
-
   #openInbox(connection: Connection, handle: (text: string) => Promise<void>): Inbox {
     const { socket } = connection
     return new Inbox({
       handle,
-      close: (code, reason) => close(connection, code, reason),
+      close: (code, reason) => closeConnection(connection, code, reason),
       isOpen: () => socket.readyState === socket.OPEN,
       onFault: (error) => {
         this.#parts.report(error)
-        close(connection, CLOSE_CODES.INTERNAL_SERVER_ERROR, ERRORS.INTERNAL.message)
+        closeConnection(connection, CLOSE_CODES.INTERNAL_SERVER_ERROR, ERRORS.INTERNAL.message)
       },
     })
   }
@@ -232,7 +213,7 @@ export class WebSocketTransport {
       return true
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error
-      close(connection, ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
+      closeConnection(connection, ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
       return false
     }
   }
@@ -277,19 +258,6 @@ export class WebSocketTransport {
     const answered = inbox.ended(id).finally(() => this.#answering.delete(answered))
     this.#answering.add(answered)
   }
-
-  /** One timer for all sockets: who has not answered since the last beat is gone. */
-  #beat(): void {
-    for (const { socket, outbox } of this.#connections) {
-      // What waits for a slow client stands in front of the ping: the outbox looks after it.
-      if (outbox.bytes > 0) this.#silent.delete(socket)
-      else if (this.#silent.has(socket)) socket.terminate()
-      else {
-        this.#silent.add(socket)
-        socket.ping()
-      }
-    }
-  }
 }
 
 function isSubscription(document: DocumentNode, operationName?: string | null): boolean {
@@ -301,40 +269,6 @@ const CLOSE_GRACE_MS = 2_000
 
 /** How long queries and mutations may take to be answered once the server closes, in milliseconds. */
 const ANSWER_GRACE_MS = 5_000
-
-/** The room for a close's reason, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
-const MAX_REASON_BYTES = 123
-
-/** Why a client is closed that takes nothing. */
-const SLOW_CONSUMER = `SLOW_CONSUMER: ${ERRORS.SLOW_CONSUMER.message}`
-
-/** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */
-function close(
-  { socket, outbox }: Pick<Connection, 'socket' | 'outbox'>,
-  code: number,
-  reason: string,
-): void {
-  outbox.flush()
-  outbox.close()
-  const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
-  socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
-  socket.resume() // of one that was flooded, whose answer to the close is still to be read
-}
-
-/**
- * Where our frames go. `ws` writes to the same socket: whole frames at once, as deflate is off, so that none
- * gets between the parts of another. After a close frame nothing may follow.
- */
-function sinkOf(socket: WebSocket, raw: Duplex): Sink {
-  return {
-    get writableLength() {
-      return raw.writableLength
-    },
-    write: (chunk: Buffer, written: () => void) => {
-      if (socket.readyState === socket.OPEN) raw.write(chunk, written)
-    },
-  }
-}
 
 function shuttingDown(): GraphQLError {
   const error = new CarillonError('SHUTTING_DOWN')

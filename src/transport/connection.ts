@@ -1,0 +1,63 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Viewer } from '../access/viewer.ts'
+import type { Outbox, Sink } from '../hub/outbox.ts'
+import type { Outboxes } from '../hub/outboxes.ts'
+import { CLOSE_CODES } from '../protocol/close-codes.ts'
+import { ERRORS } from '../protocol/errors.ts'
+import type { Inbox } from './inbox.ts'
+
+/** What is known of one WebSocket. */
+export interface Connection {
+  readonly socket: WebSocket
+  /** Everything that is sent to the client goes through this. */
+  readonly outbox: Outbox
+  /** Known once the connection was acknowledged. */
+  viewer: Viewer | undefined
+  inbox: Inbox | undefined
+}
+
+/** The room for a close's reason, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
+const MAX_REASON_BYTES = 123
+
+/** Why a client is closed that takes nothing. */
+const SLOW_CONSUMER = `SLOW_CONSUMER: ${ERRORS.SLOW_CONSUMER.message}`
+
+/** @param raw the TCP or TLS socket under the WebSocket */
+export function openConnection(socket: WebSocket, raw: Duplex, outboxes: Outboxes): Connection {
+  const outbox: Outbox = outboxes.open(sinkOf(socket, raw), {
+    onStalled: () => closeConnection(connection, CLOSE_CODES.TRY_AGAIN_LATER, SLOW_CONSUMER),
+    onFlooded: () => socket.pause(),
+    onDrained: () => socket.resume(),
+  })
+  const connection: Connection = { socket, outbox, viewer: undefined, inbox: undefined }
+  return connection
+}
+
+/** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */
+export function closeConnection(
+  { socket, outbox }: Connection,
+  code: number,
+  reason: string,
+): void {
+  outbox.flush()
+  outbox.close()
+  const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
+  socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
+  socket.resume() // of one that was flooded, whose answer to the close is still to be read
+}
+
+/**
+ * Where our frames go. `ws` writes to the same socket: whole frames at once, as deflate is off, so that none
+ * gets between the parts of another. After a close frame nothing may follow.
+ */
+function sinkOf(socket: WebSocket, raw: Duplex): Sink {
+  return {
+    get writableLength() {
+      return raw.writableLength
+    },
+    write: (chunk, written) => {
+      if (socket.readyState === socket.OPEN) raw.write(chunk, written)
+    },
+  }
+}
