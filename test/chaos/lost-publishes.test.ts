@@ -33,7 +33,7 @@ async function loseOne({ urls, ...rest }: Cluster, topic: string, proxy: RedisPr
   proxy.dropPublish = (channel) => channel.endsWith(`:${topic}`)
   await publish(url, [{ topic, payload: 'lost' }])
   await expectWhole({ urls, ...rest }, FOUND_WITHIN_MS)
-  expect(proxy.dropped).toBe(1)
+  await expect.poll(() => proxy.dropped).toBe(1)
 }
 
 describeWithPostgresql('three instances over one PostgreSQL', () => {
