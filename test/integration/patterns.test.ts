@@ -2,14 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BACKEND } from '../../src/access/viewer.ts'
 import type { Bus, BusSubscription } from '../../src/bus/bus.ts'
 import { MemoryBus } from '../../src/bus/memory-bus.ts'
-import type { AnyMessage } from '../../src/core/message.ts'
+import type { AnyMessage, EphemeralMessage } from '../../src/core/message.ts'
 import type { TopicName, TopicPattern } from '../../src/core/topic-name.ts'
 import { MEMORY, openEmbedded } from '../../src/database/embedded.ts'
 import { Hub } from '../../src/hub/hub.ts'
+import type { Log } from '../../src/log/log.ts'
 import { PrismaLog } from '../../src/log/prisma-log.ts'
 import { startServer, type TestServer } from '../support/carillon.ts'
 import { readEvents } from '../support/event-stream.ts'
-import { draft } from '../support/messages.ts'
+import { draft, ephemeral } from '../support/messages.ts'
 import { type Sources, watchSources } from '../support/subscription-sources.ts'
 import { openAcknowledged, type RawSocket } from '../support/websocket.ts'
 
@@ -223,4 +224,79 @@ test('a new topic whose only message the bus has lost is found, and nothing stay
   await hub.close()
   await log.close()
   await database.close()
+})
+
+describe('A burst of ephemeral messages', () => {
+  const filter = { reader: BACKEND, echo: true }
+
+  function burstIn(topic: string): readonly EphemeralMessage[] {
+    return Array.from({ length: 100 }, (_, n) => ephemeral({ topic, payload: String(n) }))
+  }
+
+  async function takeIds(messages: AsyncIterable<AnyMessage>, count: number) {
+    const ids: string[] = []
+    for await (const { id } of messages) if (ids.push(id) === count) break
+    return ids
+  }
+
+  test('comes once, also where several patterns match it, and in order', async () => {
+    const scope = newScope()
+    const topic = `${scope}:a:b`
+    const subscription = await server.carillon.subscribe({
+      topics: [`${scope}:*`, `${scope}:a:*`],
+    })
+    await publish(topic, 'first')
+    await subscription.next()
+    const numbers = Array.from({ length: 100 }, (_, n) => n)
+    await server.carillon.publishMany(
+      numbers.map((payload) => ({ topic, payload, ephemeral: true })),
+    )
+    const seen: unknown[] = []
+    while (seen.length < 100) seen.push((await subscription.next()).value?.payload)
+    expect(seen).toEqual(numbers)
+    await publish(topic, 'end')
+    expect((await subscription.next()).value?.payload).toBe('end')
+  })
+
+  test('in a new topic is there once that is live, to its bound, once', async () => {
+    const database = await openEmbedded(MEMORY)
+    const stored = new PrismaLog(database)
+    let open = () => {}
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    let asked = () => {}
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const log: Log = {
+      append: (drafts) => stored.append(drafts),
+      page: (query) => stored.page(query),
+      read: (...args) => stored.read(...args),
+      message: (...args) => stored.message(...args),
+      topicStates: (names) => stored.topicStates(names),
+      topics: (query) => stored.topics(query),
+      ping: () => stored.ping(),
+      close: () => stored.close(),
+      async topic(name) {
+        asked()
+        await opened
+        return stored.topic(name)
+      },
+    }
+    const bus = new LossyBus()
+    const hub = new Hub({ log, bus, onFault: (error) => expect.unreachable(String(error)) })
+    const patterns = ['burst:*', 'burst:new:*'] as unknown as readonly TopicPattern[]
+    const subscription = await hub.subscribe(patterns, { filter })
+    const burst = burstIn('burst:new:1')
+    bus.publish(burst.slice(0, 50))
+    await isAsked // its own channel is open, where it stands is not known yet
+    bus.publish(burst.slice(50))
+    bus.publish(burstIn('burst:new:1')) // beyond the bound
+    open()
+    expect(await takeIds(subscription, 100)).toEqual(burst.map(({ id }) => id))
+    await hub.close()
+    await stored.close()
+    await database.close()
+  })
 })
