@@ -53,6 +53,16 @@ async function subscribe(raw: RawSocket, id: string, topics: readonly string[]):
   await sources.opened(topics[0] ?? '')
 }
 
+interface Place {
+  readonly topic: string
+  readonly sequence: number
+}
+
+/** Where the message of a result stands. */
+function placeIn(payload: unknown): Place {
+  return (payload as { readonly data: { readonly messages: Place } }).data.messages
+}
+
 describe('A pattern', () => {
   test('stands for the topics under its prefix, those to come included', async () => {
     const scope = newScope()
@@ -76,6 +86,38 @@ describe('A pattern', () => {
     for (let n = 0; n < 50; n++) {
       const own = seen.filter((one) => one.startsWith(`${n} `))
       expect(own).toEqual([1, 2, 3, 4, 5].map((sequence) => `${n} ${sequence}`))
+    }
+  })
+
+  test('takes in fifty new topics over a WebSocket and over server-sent events', async () => {
+    const scope = newScope()
+    await using raw = await openAcknowledged(server.socketUrl)
+    await subscribe(raw, '1', [`${scope}:*`])
+    const abort = new AbortController()
+    const query = `subscription { messages(topics: "${scope}:*") { topic sequence } }`
+    const response = await fetch(`${server.url}?query=${encodeURIComponent(query)}`, {
+      headers: { accept: 'text/event-stream' },
+      signal: abort.signal,
+    })
+    await sources.opened(`${scope}:*`)
+    const names = Array.from({ length: 50 }, (_, n) => `${scope}:${n}`)
+    const publishing = names.map(async (topic) => {
+      for (let n = 1; n <= 3; n++) await publish(topic, n)
+    })
+    const pushed: Place[] = []
+    while (pushed.length < 150) pushed.push(placeIn((await raw.receive()).payload))
+    const streamed: Place[] = []
+    for await (const { data } of readEvents(response)) {
+      if (data !== '') streamed.push(placeIn(JSON.parse(data)))
+      if (streamed.length === 150) break
+    }
+    abort.abort()
+    await Promise.all(publishing)
+    for (const seen of [pushed, streamed]) {
+      for (const name of names) {
+        const own = seen.filter(({ topic }) => topic === name)
+        expect(own.map(({ sequence }) => sequence)).toEqual([1, 2, 3])
+      }
     }
   })
 
@@ -157,6 +199,43 @@ describe('A pattern', () => {
       await expect(subscribing).rejects.toMatchObject({ code: 'INVALID_TOPIC_PATTERN' })
     },
   )
+})
+
+describe('What is no pattern', () => {
+  const QUERY = 'subscription ($topics: [TopicPattern!]!) { messages(topics: $topics) { payload } }'
+
+  test('disturbs nothing else on its socket, and starts nothing', async () => {
+    const scope = newScope()
+    await using raw = await openAcknowledged(server.socketUrl)
+    await subscribe(raw, 'good', [`${scope}:*`])
+    for (const [id, bad] of ['*', 'chat*', 'chat:*:x', '', 'a b:*'].entries()) {
+      const variables = { topics: [`${scope}:bad`, bad] }
+      raw.send({ id: String(id), type: 'subscribe', payload: { query: QUERY, variables } })
+      expect(await raw.receive()).toMatchObject({
+        id: String(id),
+        type: 'next',
+        payload: { errors: [{ extensions: { code: 'INVALID_TOPIC_PATTERN', retryable: false } }] },
+      })
+      expect(await raw.receive()).toEqual({ id: String(id), type: 'complete' })
+    }
+    await publish(`${scope}:bad`, 'for the good one alone')
+    await publish(`${scope}:bad`, 'end')
+    for (const payload of ['for the good one alone', 'end']) {
+      expect(await raw.receive()).toMatchObject({
+        id: 'good',
+        payload: { data: { messages: { payload } } },
+      })
+    }
+  })
+
+  test('is refused to those who ask for server-sent events', async () => {
+    const response = await fetch(server.url, {
+      method: 'POST',
+      headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
+      body: JSON.stringify({ query: QUERY, variables: { topics: ['chat*'] } }),
+    })
+    expect(await response.text()).toContain('"INVALID_TOPIC_PATTERN"')
+  })
 })
 
 /** A bus that loses what the test says, and counts who listens. */
