@@ -340,6 +340,15 @@ describe('An ephemeral message', () => {
           ephemeral: true,
         })
         expect((await first).value).toEqual(published.message)
+        const burst = Array.from({ length: 80 }, (_, n) => n)
+        await here.carillon.publishMany(
+          burst.map((payload) => ({ topic: 'far:2', payload, ephemeral: true })),
+        )
+        const seen: unknown[] = []
+        while (seen.length < 80) seen.push((await subscription.next()).value?.payload)
+        expect(seen).toEqual(burst)
+        await here.carillon.publish({ topic: 'far:2', payload: 'end' })
+        expect((await subscription.next()).value?.payload).toBe('end')
       })
     })
   })
