@@ -7,13 +7,10 @@ import type { Log, TopicState } from '../log/log.ts'
 /** Topics read from the log at once. */
 const BATCH = 1_000
 
-/** Ephemeral messages that wait for their topic to go live; more are dropped. */
-const MAX_EARLY = 100
-
 export interface LivePatternParts {
   readonly log: Log
   readonly bus: Bus
-  /** Hands a message to its topic, where that is live. */
+  /** Hands a message to its topic, where someone has it. */
   readonly inject: (message: AnyMessage) => void
   readonly onFault: (error: unknown) => void
 }
@@ -45,7 +42,6 @@ export class LivePattern {
   readonly #taken = new Map<TopicName, Promise<void>>()
   /** What came before the heads were known. */
   #early: Map<TopicName, AnyMessage> | undefined = new Map()
-  #waitingEphemeral = 0
   #subscription: BusSubscription | undefined
   #isClosed = false
 
@@ -100,17 +96,11 @@ export class LivePattern {
     const { topic } = message
     if (this.#isClosed) return
     if (this.#early !== undefined) this.#early.set(topic, message)
-    else if (!this.#taken.has(topic) || message.ephemeral) void this.#hand(message)
-  }
-
-  /** The topic's own channel brings what follows; it may have missed this one. */
-  async #hand(message: AnyMessage): Promise<void> {
-    if (!message.ephemeral) return this.#take(message.topic)
-    if (this.#waitingEphemeral >= MAX_EARLY) return
-    this.#waitingEphemeral++
-    await this.#take(message.topic)
-    this.#waitingEphemeral--
-    this.#parts.inject(message)
+    else {
+      void this.#take(topic)
+      // The topic's own channel may not be open yet, and the log has only what is durable.
+      if (message.ephemeral) this.#parts.inject(message)
+    }
   }
 
   /** Where a subscriber cannot take a topic in, the next check finds it again. */

@@ -41,6 +41,9 @@ export interface LiveTopicBounds {
 /** Ephemeral messages whose ids are remembered: one that comes twice is delivered once. */
 const MAX_EPHEMERAL_IDS = 64
 
+/** Ephemeral messages that wait for their topic to go live; more are dropped. */
+const MAX_EARLY_EPHEMERAL = 100
+
 /** The longest hole that is read into the ring; behind a longer one, readers go to the log. */
 const REPAIR_LIMIT = 500
 
@@ -103,6 +106,7 @@ export class LiveTopic implements Flushable {
     this.#tail = tail
     this.#dropEarlyUpTo(head)
     this.#drainEarly()
+    if (this.#arrived.length > 0) this.#parts.tick.deliver(this)
   }
 
   /** The message with this sequence, where memory still has it. */
@@ -181,8 +185,11 @@ export class LiveTopic implements Flushable {
     if (this.#ephemeralIds.size > MAX_EPHEMERAL_IDS && oldest !== undefined) {
       this.#ephemeralIds.delete(oldest)
     }
+    // Before the topic is live nobody is in it: what is handed on then, nobody gets.
+    const isLive = this.#epoch !== undefined
+    if (!isLive && this.#arrived.length >= MAX_EARLY_EPHEMERAL) return
     this.#arrived.push(message)
-    this.#parts.tick.deliver(this)
+    if (isLive) this.#parts.tick.deliver(this)
   }
 
   #receive(message: Message): void {

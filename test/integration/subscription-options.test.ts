@@ -105,6 +105,29 @@ describe('Subscribers with the same selection', () => {
     expect(executions - before).toBe(4) // nobody could see the one for Eve
   })
 
+  test('get what is addressed to them, and nothing that has expired', async () => {
+    const topic = newTopic()
+    await using raw = await openAcknowledged(server.socketUrl)
+    await subscribe(raw, topic, { fields: 'payload counted' })
+    const eve = await server.carillon.subscribe({ topics: [topic] }, { as: { userId: 'eve' } })
+    const publish = (payload: string, fields: object = {}) =>
+      server.carillon.publish({ topic, payload, ...fields })
+    await publish('for eve', { to: ['eve'] })
+    await publish('for all of open mode', { to: ['anonymous'] })
+    await publish('soon gone', { ttl: 1 })
+    // Eve has taken nothing yet.
+    const history = async () => (await server.carillon.messages({ topic })).messages.length
+    await expect.poll(history, { timeout: 20_000 }).toBe(2)
+    await publish('end')
+    expect(payloads(await untilEnd(raw))).toEqual(['for all of open mode', 'soon gone'])
+    const seen: unknown[] = []
+    for await (const { payload } of eve) {
+      seen.push(payload)
+      if (payload === 'end') break
+    }
+    expect(seen).toEqual(['for eve', 'end'])
+  })
+
   test('and a field that depends on the viewer get each the value of their own', async () => {
     const topic = newTopic()
     const raws = await Promise.all(
@@ -213,6 +236,33 @@ describe('maxPerSecond', () => {
   })
 })
 
+test('maxPerSecond is refused over GraphQL where it is none, to that operation only', async () => {
+  const topic = newTopic()
+  await using raw = await openAcknowledged(server.socketUrl)
+  await subscribe(raw, topic)
+  for (const maxPerSecond of [0, 1_001]) {
+    const query = `subscription ($n: Int) {
+      messages(topics: "${topic}", maxPerSecond: $n) { payload }
+    }`
+    const id = String(maxPerSecond)
+    raw.send({ id, type: 'subscribe', payload: { query, variables: { n: maxPerSecond } } })
+    expect(await raw.receive()).toMatchObject({
+      id,
+      type: 'next',
+      payload: { errors: [{ extensions: { code: 'INVALID_LIMIT' } }] },
+    })
+    expect(await raw.receive()).toEqual({ id, type: 'complete' })
+    const response = await fetch(server.url, {
+      method: 'POST',
+      headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables: { n: maxPerSecond } }),
+    })
+    expect(await response.text()).toContain('"INVALID_LIMIT"')
+  }
+  for (const payload of [1, 'end']) await server.carillon.publish({ topic, payload })
+  expect(payloads(await untilEnd(raw))).toEqual([1])
+})
+
 describe('An ephemeral message', () => {
   const PUBLISH = `mutation ($input: PublishInput!) {
     publish(input: $input) { duplicate message { id sequence cursor ephemeral } }
@@ -250,6 +300,9 @@ describe('An ephemeral message', () => {
         ...fields,
       })
       expect(await rejection(publishing)).toMatchObject({ code: 'INVALID_INPUT' })
+      const input = { topic: newTopic(), payload: 1, ephemeral: true, ...fields }
+      const { errors } = await request(server.url, PUBLISH, { input })
+      expect(errors?.[0]?.extensions.code).toBe('INVALID_INPUT')
     }
   })
 
@@ -287,6 +340,15 @@ describe('An ephemeral message', () => {
           ephemeral: true,
         })
         expect((await first).value).toEqual(published.message)
+        const burst = Array.from({ length: 80 }, (_, n) => n)
+        await here.carillon.publishMany(
+          burst.map((payload) => ({ topic: 'far:2', payload, ephemeral: true })),
+        )
+        const seen: unknown[] = []
+        while (seen.length < 80) seen.push((await subscription.next()).value?.payload)
+        expect(seen).toEqual(burst)
+        await here.carillon.publish({ topic: 'far:2', payload: 'end' })
+        expect((await subscription.next()).value?.payload).toBe('end')
       })
     })
   })
