@@ -64,7 +64,8 @@ export class Cohort implements TopicListener {
         void this.#offerLater(message, body)
         return
       }
-      this.#offer(message, body)
+      if (index < messages.length - 1) this.#offer(message, body)
+      else this.#topic.tick.handOnNewest(() => this.#offer(message, body))
     }
     // The topic has left out what was not worth having in memory.
     if (this.#position < this.#handedOn) this.#fallBehind()

@@ -86,6 +86,10 @@ export class LiveTopic implements Flushable {
     return { name: this.name, epoch: this.#epoch, head: this.#head, tail: this.#tail }
   }
 
+  get tick(): Tick {
+    return this.#parts.tick
+  }
+
   /** The newest sequence that is here without a hole before it. */
   get head(): Sequence {
     return this.#head

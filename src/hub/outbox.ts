@@ -6,8 +6,11 @@ import type { Outboxes } from './outboxes.ts'
 export interface Sink {
   /** What was written and not taken yet, in bytes. */
   readonly writableLength: number
-  /** Writes, or not, where the socket is on its way out. Calls back once it has been taken. */
-  write(chunk: Buffer, written: () => void): void
+  /**
+   * Writes, or not, where the socket is on its way out. Calls back once it has been taken. Answers
+   * whether nobody looks at the chunk any more, so that it may be written to.
+   */
+  write(chunk: Buffer, written: () => void): boolean
 }
 
 /** Whose frames these are: what the receiver needs in front, and whether it still wants them. */
@@ -102,11 +105,17 @@ export class Outbox {
   /** Adds a body between the sender's prefix and a suffix. */
   push(sender: Sender, body: Buffer, suffix: Buffer): void {
     if (this.#isClosed) return
+    const { tick } = this.#all
+    if (tick.isEnding && !this.#isBlocked && this.#entries.length === 0) {
+      this.#writeNow(sender, body, suffix)
+      return
+    }
     const bytes = sender.prefix.length + body.length + suffix.length
     this.#entries.push({ sender, body, suffix, bytes })
     this.#waiting += bytes
     if (this.#isBlocked) this.#account(this.bytes)
-    else this.#all.tick.write(this)
+    else if (tick.isEnding) this.flush()
+    else tick.write(this)
   }
 
   /** Adds a text of the protocol. Resolves once the client keeps up again. */
@@ -129,8 +138,7 @@ export class Outbox {
       this.#sink.write(chunk, this.#onWritten)
       this.#isBlocked = this.#sink.writableLength > 0
     }
-    if (this.#isBlocked) this.#block()
-    else this.#goOn()
+    this.#settle()
   }
 
   /** Nothing is written after this. Idempotent. */
@@ -150,6 +158,20 @@ export class Outbox {
       this.#all.remove(this)
       this.#listener.onStalled()
     }
+  }
+
+  /** Where nothing waits and nothing else comes: in the frame that others have used before. */
+  #writeNow(sender: Sender, body: Buffer, suffix: Buffer): void {
+    const { template } = this.#all
+    const frame = template.frame(sender.prefix, body, suffix)
+    if (!this.#sink.write(frame, this.#onWritten)) template.giveAway()
+    this.#isBlocked = this.#sink.writableLength > 0
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#isBlocked) this.#block()
+    else this.#goOn()
   }
 
   /** Whole frames: at least one, and more as long as they fit into a chunk. */

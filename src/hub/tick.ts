@@ -12,6 +12,9 @@ export class Tick {
   #topics = new Set<Flushable>()
   #outboxes = new Set<Flushable>()
   #isScheduled = false
+  /** While the last of the topics hands on. */
+  #isAtLastTopic = false
+  #isEnding = false
 
   constructor(onFault: (error: unknown) => void) {
     this.#onFault = onFault
@@ -27,6 +30,24 @@ export class Tick {
     this.#schedule()
   }
 
+  /**
+   * Whether sockets get nothing after what they get now: it may leave at once, which spares a second
+   * walk over all of them.
+   */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
+  /** Hands on the newest message that a topic has. */
+  handOnNewest(handOn: () => void): void {
+    this.#isEnding = this.#isAtLastTopic
+    try {
+      handOn()
+    } finally {
+      this.#isEnding = false
+    }
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -36,22 +57,29 @@ export class Tick {
   #run(): void {
     const topics = this.#topics
     this.#topics = new Set()
-    this.#flush(topics)
+    this.#handOn(topics)
     const outboxes = this.#outboxes
     this.#outboxes = new Set()
     this.#isScheduled = false
     if (this.#topics.size > 0) this.#schedule() // a rendering may publish
-    this.#flush(outboxes)
+    for (const outbox of outboxes) this.#flush(outbox)
+  }
+
+  #handOn(topics: ReadonlySet<Flushable>): void {
+    let left = topics.size
+    for (const topic of topics) {
+      this.#isAtLastTopic = --left === 0
+      this.#flush(topic)
+    }
+    this.#isAtLastTopic = false
   }
 
   /** A fault of one harms no other. */
-  #flush(all: Set<Flushable>): void {
-    for (const one of all) {
-      try {
-        one.flush()
-      } catch (error) {
-        this.#onFault(error)
-      }
+  #flush(one: Flushable): void {
+    try {
+      one.flush()
+    } catch (error) {
+      this.#onFault(error)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Viewer } from '../access/viewer.ts'
@@ -52,12 +53,16 @@ export function closeConnection(
  * gets between the parts of another. After a close frame nothing may follow.
  */
 function sinkOf(socket: WebSocket, raw: Duplex): Sink {
+  // Once a socket has nothing left to write, the kernel has it all. Other streams may hand it around.
+  const copies = raw instanceof Socket
   return {
     get writableLength() {
       return raw.writableLength
     },
     write: (chunk, written) => {
-      if (socket.readyState === socket.OPEN) raw.write(chunk, written)
+      if (socket.readyState !== socket.OPEN) return true
+      raw.write(chunk, written)
+      return copies && raw.writableLength === 0
     },
   }
 }

@@ -14,10 +14,12 @@ export class FakeSink implements Sink {
     return Buffer.concat(this.writes)
   }
 
-  write(chunk: Buffer, written: () => void): void {
-    this.writes.push(chunk)
+  /** Copies what it takes at once, as the kernel does; the rest it still looks at later. */
+  write(chunk: Buffer, written: () => void): boolean {
+    this.writes.push(this.isFast ? Buffer.from(chunk) : chunk)
     if (this.isFast) process.nextTick(written)
     else this.#pending.push({ bytes: chunk.length, written })
+    return this.isFast
   }
 
   /** The oldest write has gone out. */

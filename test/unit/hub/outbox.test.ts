@@ -307,3 +307,64 @@ test('says so too where the socket takes all of the flood at once', async () => 
   await endOfTick()
   expect(events).toEqual(['flooded', 'drained', 'flooded', 'drained'])
 })
+
+/** In a tick of one topic that pushes in two steps: what it has, and the newest. */
+async function handOn(all: Outboxes, before: () => void, newest: () => void): Promise<void> {
+  all.tick.deliver({
+    flush: () => {
+      before()
+      all.tick.handOnNewest(newest)
+    },
+  })
+  await endOfTick()
+}
+
+test('what comes last in a tick leaves at once, with what was there before it', async () => {
+  const all = openAll()
+  const [one, two] = [open({}, all), open({}, all)]
+  const ada = sender('{"id":"ada","payload":')
+  const bob = sender('{"id":"bob","payload":')
+  for (const { sink } of [one, two]) sink.isFast = true
+  const written: number[] = []
+  const before = () => one.outbox.push(ada, Buffer.from('1'), CLOSING_BRACE)
+  await handOn(all, before, () => {
+    const body = Buffer.from('2')
+    one.outbox.push(ada, body, CLOSING_BRACE)
+    two.outbox.push(bob, body, CLOSING_BRACE)
+    written.push(one.sink.writes.length, two.sink.writes.length)
+  })
+  expect(written).toEqual([1, 1])
+  expect([one.sink.writes.length, two.sink.writes.length]).toEqual([1, 1])
+  expect(await textsOf(one.sink.bytes)).toEqual([
+    '{"id":"ada","payload":1}',
+    '{"id":"ada","payload":2}',
+  ])
+  expect(await textsOf(two.sink.bytes)).toEqual(['{"id":"bob","payload":2}'])
+})
+
+test('a frame that a slow socket still looks at is never written to again', async () => {
+  const all = openAll()
+  const readers = ['ada', 'bob', 'eve', 'a longer one', 'ida'].map((id) => ({
+    ...open({}, all),
+    id,
+    sender: sender(`{"id":"${id}","payload":`),
+  }))
+  for (const { sink, id } of readers) sink.isFast = id !== 'bob'
+  for (const text of ['{"n":1}', '{"n":2}']) {
+    const body = Buffer.from(text)
+    await handOn(
+      all,
+      () => {},
+      () => {
+        for (const { outbox, sender } of readers) outbox.push(sender, body, CLOSING_BRACE)
+      },
+    )
+  }
+  const slow = readers[1]
+  slow?.sink.take()
+  for (const { sink, id } of readers) {
+    if (id === 'bob') sink.take()
+    const expected = ['{"n":1}', '{"n":2}'].map((text) => `{"id":"${id}","payload":${text}}`)
+    expect(await textsOf(sink.bytes)).toEqual(expected)
+  }
+})

@@ -64,3 +64,31 @@ test('a fault of one harms no other', async () => {
   expect(log).toEqual(['first', 'second', 'outbox'])
   expect(faults).toEqual([fault])
 })
+
+test('it is ending while the last of the topics hands on its newest message, and only then', async () => {
+  const { tick, log, one } = openTick()
+  const note = () => log.push(`ending: ${tick.isEnding}`)
+  const handOn = () => {
+    note()
+    tick.handOnNewest(note)
+    note()
+  }
+  tick.deliver(one('first', handOn))
+  tick.deliver(one('last', handOn))
+  tick.write(one('outbox', handOn))
+  await endOfTick()
+  const [no, yes] = ['ending: false', 'ending: true']
+  expect(log).toEqual(['first', no, no, no, 'last', no, yes, no, 'outbox', no, no, no])
+})
+
+test('it has ended, also after a fault in what was handed on', async () => {
+  const { tick, faults, one } = openTick()
+  const fault = new Error('Of one subscriber.')
+  const fail = () => {
+    throw fault
+  }
+  tick.deliver(one('topic', () => tick.handOnNewest(fail)))
+  await endOfTick()
+  expect(faults).toEqual([fault])
+  expect(tick.isEnding).toBe(false)
+})
