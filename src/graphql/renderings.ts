@@ -10,6 +10,7 @@ import type { AnyMessage } from '../core/message.ts'
 import type { Body, Rendering } from '../hub/rendering.ts'
 import { cohortKey } from './cohort-key.ts'
 import type { GraphQLContext } from './context.ts'
+import { type DirectRendering, directRendering } from './direct-rendering.ts'
 import { formatResult, type ReportError } from './errors.ts'
 
 /** A subscription that is to be rendered, valid and with its variables as the client sent them. */
@@ -61,17 +62,24 @@ export class Renderings {
   }
 }
 
-/** Renders a message by executing the operation with it as the event. */
+/** Renders a message by executing the operation with it as the event, or as that would. */
 class Execution implements Rendering {
   readonly #args: ExecutionArgs
+  readonly #direct: DirectRendering | undefined
   readonly #report: ReportError
 
   constructor(args: ExecutionArgs, report: ReportError) {
+    const { schema, document, operationName } = args
     this.#args = args
+    this.#direct = directRendering(schema, document, operationOf(document, operationName))
     this.#report = report
   }
 
   render(message: AnyMessage): Body | Promise<Body> {
+    return this.#direct?.(message) ?? this.#execute(message)
+  }
+
+  #execute(message: AnyMessage): Body | Promise<Body> {
     try {
       const result = execute({ ...this.#args, rootValue: message })
       if (!(result instanceof Promise)) return this.#encode(result)
