@@ -129,6 +129,7 @@ function twoInstancesTable({ twoInstances }: Results): Table {
       'local p99': row.localP99,
       'remote p50': row.remoteP50,
       'remote p99': row.remoteP99,
+      'all arrived': row.complete === 1 ? 'yes' : 'NO',
       'load CPU': percent(row.loadBusy),
     })),
   }

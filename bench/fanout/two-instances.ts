@@ -16,8 +16,8 @@ export interface TwoInstances {
   readonly remoteP50: number
   readonly remoteP99: number
   readonly loadBusy: number
-  /** 1 where everything arrived and p99 stayed within bounds. */
-  readonly kept: number
+  /** 1 where everything arrived within 3 seconds after the last message. What did not is in no quantile. */
+  readonly complete: number
 }
 
 interface Step {
@@ -25,7 +25,7 @@ interface Step {
   readonly clients: number
 }
 
-/** From small to the size that is aimed at; the last that both servers hold is what counts. */
+/** From small to the size of the targets, which not every server holds. */
 const STEPS: readonly Step[] = [
   { perSecond: 50, clients: 50 },
   { perSecond: 100, clients: 100 },
@@ -34,9 +34,8 @@ const STEPS: readonly Step[] = [
 ]
 const QUICK_STEPS: readonly Step[] = [{ perSecond: 20, clients: 20 }]
 const PEERS: readonly PeerName[] = ['yoga', 'carillon']
-const KEEPS_UP_P99_MS = 500
 const CATCH_UP_MS = 3_000
-const BUDGET_MS = 60_000
+const BUDGET_MS = 200_000
 /** Of a message without text, so that all peers' frames are near 300 bytes. */
 const TEXT_LENGTH = 30
 
@@ -48,29 +47,16 @@ export async function measureTwoInstances(
   await using redis = await startRedis()
   if (redis === undefined || databaseUrl === undefined) return undefined
   const settings = { databaseUrl, redisUrl: redis.url }
-  const measureBoth = async (step: Step) => {
+  const steps = context.options.quick ? QUICK_STEPS : STEPS
+  const rounds = { runs: context.options.runs, budgetMs: BUDGET_MS }
+  const measured = await inRounds(rounds, async () => {
     const rows: TwoInstances[] = []
-    for (const peer of PEERS) rows.push(await measure(context, { peer, ...settings }, step))
+    for (const step of steps) {
+      for (const peer of PEERS) rows.push(await measure(context, { peer, ...settings }, step))
+    }
     return rows
-  }
-  const { step, rows } = await climb(context.options.quick ? QUICK_STEPS : STEPS, measureBoth)
-  const runs = context.options.runs - 1
-  const more = await inRounds({ runs, budgetMs: BUDGET_MS }, () => measureBoth(step))
-  return medians([...rows, ...more], ({ peer }) => peer)
-}
-
-async function climb(
-  steps: readonly Step[],
-  measureBoth: (step: Step) => Promise<readonly TwoInstances[]>,
-): Promise<{ readonly step: Step; readonly rows: readonly TwoInstances[] }> {
-  let highest: { step: Step; rows: readonly TwoInstances[] } | undefined
-  for (const step of steps) {
-    const rows = await measureBoth(step)
-    if (highest !== undefined && rows.some(({ kept }) => kept === 0)) break
-    highest = { step, rows }
-  }
-  if (highest === undefined) throw new Error('There are no steps to climb.')
-  return highest
+  })
+  return medians(measured, ({ peer, clients }) => `${peer} ${clients}`)
 }
 
 async function measure(
@@ -98,7 +84,7 @@ async function measure(
   const local = await pair.load.ask('latencies', { group: 'local' })
   const remote = await pair.load.ask('latencies', { group: 'remote' })
   context.log(
-    `${peer}, ${perSecond} messages/s to ${clients}: p99 ${remote.p99.toFixed(1)} ms remote`,
+    `${peer}, ${perSecond} messages/s to ${clients}: p99 ${local.p99.toFixed(1)} ms local, ${remote.p99.toFixed(1)} ms remote`,
   )
   return {
     peer,
@@ -109,6 +95,6 @@ async function measure(
     remoteP50: remote.p50,
     remoteP99: remote.p99,
     loadBusy: (after.cpuMicros - before.cpuMicros) / 1_000 / ms,
-    kept: complete && remote.p99 < KEEPS_UP_P99_MS ? 1 : 0,
+    complete: complete ? 1 : 0,
   }
 }

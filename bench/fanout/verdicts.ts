@@ -129,13 +129,16 @@ function churnVerdicts({ churn }: Results): readonly Verdict[] {
 }
 
 function twoInstancesVerdicts({ twoInstances }: Results): readonly Verdict[] {
-  const peer = twoInstances.find((row) => row.peer === 'yoga')
-  const own = twoInstances.find((row) => row.peer === 'carillon')
+  const largest = Math.max(...twoInstances.map(({ clients }) => clients))
+  const rows = twoInstances.filter(({ clients }) => clients === largest)
+  const peer = rows.find((row) => row.peer === 'yoga')
+  const own = rows.find((row) => row.peer === 'carillon')
   if (peer === undefined || own === undefined) return []
   const local = own.localP99 / peer.localP99
+  const name = `two instances, ${largest} subscribers`
   const remote = own.remoteP99 / peer.remoteP99
   return [
-    { target: 'two instances, local p99: times Yoga', atMost: 0.5, measured: local },
-    { target: 'two instances, remote p99: times Yoga', atMost: 0.5, measured: remote },
+    { target: `${name}, local p99: times Yoga`, atMost: 0.5, measured: local },
+    { target: `${name}, remote p99: times Yoga`, atMost: 0.5, measured: remote },
   ]
 }
