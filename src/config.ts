@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { parseRedisUrl, REDIS_URL_FORM } from './bus/redis-address.ts'
 import { LOG_LEVELS } from './ops/logger.ts'
+import { parseRedisUrl, REDIS_URL_FORM } from './redis/redis-address.ts'
 import type { CarillonOptions } from './server.ts'
 
 /** A variable that does not say what it should; the message names it and what it expects. */

@@ -1,6 +1,5 @@
 export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 export type { Identity, Viewer } from './access/viewer.ts'
-export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './bus/redis-address.ts'
 export type { AckRequest } from './consumers/acks.ts'
 export type { Consumer } from './consumers/consumer-store.ts'
 export type { Cursor } from './core/cursor.ts'
@@ -24,6 +23,7 @@ export { CLOSE_CODES } from './protocol/close-codes.ts'
 export { CarillonError, ERRORS, type ErrorCode, type ErrorEntry } from './protocol/errors.ts'
 export type { PublishRequest } from './publish/publish-request.ts'
 export type { Published } from './publish/publisher.ts'
+export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './redis/redis-address.ts'
 export {
   type CallOptions,
   type Carillon,

@@ -5,12 +5,6 @@ import { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 import { type Identity, viewerOf } from './access/viewer.ts'
 import type { Bus } from './bus/bus.ts'
 import { MemoryBus } from './bus/memory-bus.ts'
-import {
-  type RedisAddress,
-  type RedisClusterOptions,
-  type RedisServerOptions,
-  redisAddressOf,
-} from './bus/redis-address.ts'
 import { RedisBus } from './bus/redis-bus.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
@@ -37,6 +31,16 @@ import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
 import { type Published, Publisher } from './publish/publisher.ts'
+import {
+  type RedisAddress,
+  type RedisClusterOptions,
+  type RedisServerOptions,
+  redisAddressOf,
+} from './redis/redis-address.ts'
+import { MemoryResumeStore } from './resume/memory-resume-store.ts'
+import { RedisResumeStore } from './resume/redis-resume-store.ts'
+import type { ResumeStore } from './resume/resume-store.ts'
+import { Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
@@ -184,6 +188,15 @@ function openBus(address: RedisAddress | undefined, onFault: (error: unknown) =>
   return address === undefined ? new MemoryBus(onFault) : new RedisBus({ address, onFault })
 }
 
+function openResumeStore(
+  address: RedisAddress | undefined,
+  onFault: (error: unknown) => void,
+): ResumeStore {
+  return address === undefined
+    ? new MemoryResumeStore()
+    : new RedisResumeStore({ address, onFault })
+}
+
 class CarillonServer implements Carillon {
   readonly schema: GraphQLSchema
   readonly database: Database
@@ -192,6 +205,8 @@ class CarillonServer implements Carillon {
   readonly #log: PrismaLog
   readonly #bus: Bus
   readonly #hub: Hub
+  readonly #resumeStore: ResumeStore
+  readonly #resumptions: Resumptions
   readonly #services: Services
   readonly #http: HttpHandler
   readonly #transport: ServerTransport
@@ -205,6 +220,7 @@ class CarillonServer implements Carillon {
     this.#log = new PrismaLog(database, options.publishQueue)
     this.#bus = openBus(redisAddressOf(options), report)
     this.bus = this.#bus
+    this.#resumeStore = openResumeStore(redisAddressOf(options), report)
     this.#hub = new Hub({
       log: this.#log,
       bus: this.#bus,
@@ -232,7 +248,9 @@ class CarillonServer implements Carillon {
         return { ok: body.status !== 'unavailable', body }
       },
     })
-    const sockets = new WebSocketTransport({ ...parts, outboxes: this.#hub.outboxes })
+    this.#resumptions = new Resumptions({ store: this.#resumeStore, onFault: report })
+    const { outboxes } = this.#hub
+    const sockets = new WebSocketTransport({ ...parts, outboxes, resumptions: this.#resumptions })
     this.#transport = new ServerTransport(this.#http, sockets)
   }
 
@@ -324,6 +342,8 @@ class CarillonServer implements Carillon {
 
   async #closeParts(): Promise<void> {
     await this.#transport.close()
+    await this.#resumptions.close()
+    await this.#resumeStore[Symbol.asyncDispose]()
     await this.#log.close()
     await this.#hub.close()
     await this.#bus.close()

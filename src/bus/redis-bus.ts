@@ -4,14 +4,14 @@ import type { Redis } from 'ioredis'
 import type { AnyMessage } from '../core/message.ts'
 import { isWildcard, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
-import type { Bus, BusListener, BusSubscription } from './bus.ts'
-import { MemoryBus } from './memory-bus.ts'
-import type { RedisAddress } from './redis-address.ts'
+import type { RedisAddress } from '../redis/redis-address.ts'
 import {
   connectionsTo,
   type RedisConnectionOptions,
   type RedisConnections,
-} from './redis-connection.ts'
+} from '../redis/redis-connection.ts'
+import type { Bus, BusListener, BusSubscription } from './bus.ts'
+import { MemoryBus } from './memory-bus.ts'
 import { decodeMessage, encodeMessage } from './wire.ts'
 
 export interface RedisBusOptions {

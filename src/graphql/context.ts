@@ -1,6 +1,7 @@
 import type { Limits } from '../access/limits.ts'
 import type { Viewer } from '../access/viewer.ts'
 import type { Acks } from '../consumers/acks.ts'
+import type { ResumePoint } from '../hub/resume-point.ts'
 import type { Subscriptions } from '../hub/subscriptions.ts'
 import type { History } from '../log/history.ts'
 import type { Log } from '../log/log.ts'
@@ -24,4 +25,6 @@ export interface GraphQLContext {
   readonly services: Services
   /** Ends what the operation has opened, where the transport does not do it. */
   readonly signal?: AbortSignal
+  /** What lets a subscription go on where it was, where the transport knows its client again. */
+  readonly resume?: ResumePoint | undefined
 }

@@ -6,6 +6,7 @@ import type { Outbox, Sink } from '../hub/outbox.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { ERRORS } from '../protocol/errors.ts'
+import type { ResumableConnection } from '../resume/resumable-connection.ts'
 import type { Inbox } from './inbox.ts'
 
 /** What is known of one WebSocket. */
@@ -16,6 +17,8 @@ export interface Connection {
   /** Known once the connection was acknowledged. */
   viewer: Viewer | undefined
   inbox: Inbox | undefined
+  /** Of a client that named itself: what lets it go on where it was. */
+  resume: ResumableConnection | undefined
 }
 
 /** The room for a close's reason, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
@@ -31,7 +34,13 @@ export function openConnection(socket: WebSocket, raw: Duplex, outboxes: Outboxe
     onFlooded: () => socket.pause(),
     onDrained: () => socket.resume(),
   })
-  const connection: Connection = { socket, outbox, viewer: undefined, inbox: undefined }
+  const connection: Connection = {
+    socket,
+    outbox,
+    viewer: undefined,
+    inbox: undefined,
+    resume: undefined,
+  }
   return connection
 }
 

@@ -16,7 +16,7 @@ import {
 } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { isAllowedOrigin } from '../access/origins.ts'
-import { openViewer } from '../access/viewer.ts'
+import { openViewer, type Viewer } from '../access/viewer.ts'
 import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
@@ -26,6 +26,7 @@ import type { Outboxes } from '../hub/outboxes.ts'
 import { Subscription } from '../hub/subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import type { Resumptions } from '../resume/resumptions.ts'
 import { type Connection, closeConnection, openConnection } from './connection.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
@@ -37,6 +38,7 @@ export interface WebSocketParts {
   readonly services: Services
   readonly report: ReportError
   readonly outboxes: Outboxes
+  readonly resumptions: Resumptions
 }
 
 export interface WebSocketBounds {
@@ -154,12 +156,14 @@ export class WebSocketTransport {
           connection.inbox = inbox
           socket.on('message', (data) => inbox.receive(String(data)))
         },
+        onPong: (payload) => connection.resume?.hear(payload),
       },
       connection,
     )
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection)
       outbox.close()
+      void connection.resume?.lose() // before its operations are ended, which it would take for the client's wish
       closed(code, String(reason)).catch(report)
     })
   }
@@ -189,7 +193,7 @@ export class WebSocketTransport {
       connectionInitWaitTimeout: this.#bounds.initTimeoutMs,
       onConnect: (context) => this.#connect(context.extra, context.connectionParams),
       onSubscribe: (context, id, payload) => {
-        const prepared = this.#prepare(context.extra, payload)
+        const prepared = this.#prepare(context.extra, id, payload)
         if ('document' in prepared) this.#remember(context.extra, id, prepared)
         return prepared
       },
@@ -201,6 +205,7 @@ export class WebSocketTransport {
           this.#feed(result as unknown as Subscription, id, context.extra, args as LiveArgs)
         }
       },
+      onComplete: (context, id) => context.extra.resume?.end(id),
       onNext: (_context, _id, _payload, _args, result) => formatResult(result, report),
       onError: (_context, _id, _payload, errors) =>
         errors.map((error) => formatError(error, report).toJSON()),
@@ -209,7 +214,9 @@ export class WebSocketTransport {
 
   #connect(connection: Connection, params: ConnectionParams | undefined): boolean {
     try {
-      connection.viewer = openViewer(params?.clientId)
+      const viewer = openViewer(params?.clientId)
+      connection.viewer = viewer
+      connection.resume = this.#openResumable(connection, viewer)
       return true
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error
@@ -218,9 +225,20 @@ export class WebSocketTransport {
     }
   }
 
+  /** A client that does not name itself cannot be known again. */
+  #openResumable({ outbox }: Connection, { userId, clientId }: Viewer) {
+    if (clientId === null) return undefined
+    return this.#parts.resumptions.open({
+      userId,
+      clientId,
+      ping: (payload) => void outbox.send(JSON.stringify({ type: 'ping', payload })),
+    })
+  }
+
   /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
   #prepare(
-    { viewer }: Connection,
+    { viewer, resume }: Connection,
+    id: string,
     { query, variables, operationName }: SubscribePayload,
   ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
     const { schema, documents, services } = this.#parts
@@ -234,7 +252,7 @@ export class WebSocketTransport {
     }
     if (viewer === undefined)
       throw new Error('An operation came before the connection was acknowledged.')
-    const contextValue: GraphQLContext = { viewer, services }
+    const contextValue: GraphQLContext = { viewer, services, resume: resume?.point(id, query) }
     return {
       schema,
       document: prepared.document,

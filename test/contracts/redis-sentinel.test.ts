@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseRedisUrl, type RedisAddress } from '../../src/bus/redis-address.ts'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
+import { parseRedisUrl, type RedisAddress } from '../../src/redis/redis-address.ts'
 import { openBusPair } from '../support/bus-pair.ts'
 import { describeWithRedis } from '../support/redis.ts'
 import { type PrivateRedisSentinels, startRedisSentinels } from '../support/redis-sentinel.ts'

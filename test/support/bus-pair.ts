@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
-import type { RedisAddress } from '../../src/bus/redis-address.ts'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
 import type { TopicName } from '../../src/core/topic-name.ts'
+import type { RedisAddress } from '../../src/redis/redis-address.ts'
 import { message } from './messages.ts'
 
 /** Failovers take seconds. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseRedisUrl, redisAddressOf } from '../../../src/bus/redis-address.ts'
+import { parseRedisUrl, redisAddressOf } from '../../../src/redis/redis-address.ts'
 
 test.each([
   'redis://127.0.0.1:6379',

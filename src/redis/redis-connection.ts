@@ -16,6 +16,11 @@ export interface RedisConnections {
    * owner disconnects it. It tells when it closes and when it is `ready` again.
    */
   open(options: RedisConnectionOptions): Redis
+  /**
+   * A connection for commands with keys, in a Cluster to whichever node has the key. Commands fail while there
+   * is none.
+   */
+  openForKeys(): Redis | Cluster
   /** To be called when all that were opened are disconnected. Idempotent. */
   close(): void
 }
@@ -32,12 +37,9 @@ export function connectionsTo(
 ): RedisConnections {
   switch (address.kind) {
     case 'url':
-      return { open: (own) => new Redis(address.url, { ...SETTINGS, ...own }), close: () => {} }
+      return connectionsBy((own) => new Redis(address.url, { ...SETTINGS, ...own }))
     case 'server':
-      return {
-        open: (own) => new Redis({ ...address.options, ...SETTINGS, ...own }),
-        close: () => {},
-      }
+      return connectionsBy((own) => new Redis({ ...address.options, ...SETTINGS, ...own }))
     case 'cluster':
       return connectionsToCluster(address, onError)
     default:
@@ -57,6 +59,10 @@ const SETTINGS = {
     Math.min(50 * 2 ** attempt, MAX_RETRY_MS) * (0.5 + Math.random() / 2),
 } satisfies RedisOptions
 
+function connectionsBy(open: RedisConnections['open']): RedisConnections {
+  return { open, openForKeys: () => open({ enableOfflineQueue: false }), close: () => {} }
+}
+
 function connectionsToCluster(
   cluster: RedisClusterOptions,
   onError: (error: unknown) => void,
@@ -72,12 +78,19 @@ function connectionsToCluster(
   const redisOptions = cluster.options?.redisOptions
   return {
     open: (own) => new Redis({ ...redisOptions, ...SETTINGS, ...own, Connector }),
+    openForKeys: () => openCluster(cluster, { enableOfflineQueue: false }),
     close: () => guide.disconnect(),
   }
 }
 
 /** Knows the nodes of a Cluster; no command goes through it. */
-function openGuide({ nodes, options }: RedisClusterOptions): Cluster {
+function openGuide(cluster: RedisClusterOptions): Cluster {
+  return openCluster(cluster, { enableReadyCheck: false }) // pub/sub works without all slots, too
+}
+
+type OwnClusterOptions = Pick<ClusterOptions, 'enableReadyCheck' | 'enableOfflineQueue'>
+
+function openCluster({ nodes, options }: RedisClusterOptions, own: OwnClusterOptions): Cluster {
   const defaults: ClusterOptions = {
     slotsRefreshInterval: REFRESH_MS,
     slotsRefreshTimeout: REFRESH_TIMEOUT_MS,
@@ -88,7 +101,7 @@ function openGuide({ nodes, options }: RedisClusterOptions): Cluster {
     ...defaults,
     ...options,
     redisOptions: { ...options?.redisOptions, replyMapping: 'legacy' },
-    enableReadyCheck: false, // pub/sub works in a Cluster that lacks slots, too
+    ...own,
     lazyConnect: false,
   })
 }
