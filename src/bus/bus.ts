@@ -1,5 +1,6 @@
 import type { AnyMessage } from '../core/message.ts'
-import type { TopicPattern } from '../core/topic-name.ts'
+import type { Epoch } from '../core/sequence.ts'
+import type { TopicName, TopicPattern } from '../core/topic-name.ts'
 
 /**
  * Carries committed messages, and ephemeral ones, to whoever listens to their topics, on this instance and on the
@@ -21,12 +22,19 @@ export interface Bus {
 
   publish(messages: readonly AnyMessage[]): void
 
+  /** Says that the numbering of a topic started again; delivered as a message is. */
+  announce(change: EpochChange): void
+
   /**
    * Listens to a topic, or to all that a pattern matches: each message comes once a subscription.
    * Resolves once every message published from then on, anywhere, is on its way to the listener.
    * While other instances are not reached it resolves for this one; `onGap` says when they are.
    */
-  subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription>
+  subscribe(
+    pattern: TopicPattern,
+    listener: BusListener,
+    onEpochChange?: EpochListener,
+  ): Promise<BusSubscription>
 
   /**
    * Calls back when messages of other instances may have been lost and those from now on will come:
@@ -40,6 +48,15 @@ export interface Bus {
 
 /** Called once a message, right when it arrives; does not block. */
 export type BusListener = (message: AnyMessage) => void
+
+/** That a topic has a new epoch. A hint as messages are: it may be late, and the epoch old by then. */
+export interface EpochChange {
+  readonly topic: TopicName
+  readonly epoch: Epoch
+}
+
+/** Called right when the news arrives; does not block. */
+export type EpochListener = (change: EpochChange) => void
 
 export interface BusSubscription {
   /** No call of the listener after this returns. Idempotent. */

@@ -1,9 +1,15 @@
 import type { AnyMessage } from '../core/message.ts'
-import type { BusListener } from './bus.ts'
+import type { BusListener, EpochChange, EpochListener } from './bus.ts'
+
+/** One who listens, apart from all others: the same functions may come twice. */
+interface Entry {
+  readonly onMessage: BusListener
+  readonly onEpochChange: EpochListener | undefined
+}
 
 /** Who listens to what on this instance; the keys are topics, or patterns. */
 export class Listeners<Key extends string> {
-  readonly #byKey = new Map<Key, Set<BusListener>>()
+  readonly #byKey = new Map<Key, Set<Entry>>()
   readonly #onListenerError: (error: unknown) => void
 
   /** @param onListenerError told what a listener threw */
@@ -12,21 +18,27 @@ export class Listeners<Key extends string> {
   }
 
   /** Answers how to remove it; idempotent. */
-  add(key: Key, listener: BusListener): () => void {
-    const own: BusListener = (message) => listener(message) // the same listener may come twice
-    const listeners = this.#byKey.get(key) ?? new Set()
-    this.#byKey.set(key, listeners.add(own))
+  add(key: Key, onMessage: BusListener, onEpochChange?: EpochListener): () => void {
+    const own: Entry = { onMessage, onEpochChange }
+    const entries = this.#byKey.get(key) ?? new Set()
+    this.#byKey.set(key, entries.add(own))
     return () => {
-      listeners.delete(own)
-      if (listeners.size === 0 && this.#byKey.get(key) === listeners) this.#byKey.delete(key)
+      entries.delete(own)
+      if (entries.size === 0 && this.#byKey.get(key) === entries) this.#byKey.delete(key)
     }
   }
 
   deliver(key: Key, message: AnyMessage): void {
-    const listeners = this.#byKey.get(key)
-    if (listeners === undefined) return
+    const entries = this.#byKey.get(key)
+    if (entries === undefined) return
     // A copy: a listener may leave, or another come, while this message is delivered.
-    for (const listener of [...listeners]) this.#call(listener, message)
+    for (const { onMessage } of [...entries]) this.#call(onMessage, message)
+  }
+
+  announce(key: Key, change: EpochChange): void {
+    for (const { onEpochChange } of [...(this.#byKey.get(key) ?? [])]) {
+      if (onEpochChange !== undefined) this.#call(onEpochChange, change)
+    }
   }
 
   get isEmpty(): boolean {
@@ -34,13 +46,13 @@ export class Listeners<Key extends string> {
   }
 
   clear(): void {
-    for (const listeners of this.#byKey.values()) listeners.clear()
+    for (const entries of this.#byKey.values()) entries.clear()
     this.#byKey.clear()
   }
 
-  #call(listener: BusListener, message: AnyMessage): void {
+  #call<News>(listener: (news: News) => void, news: News): void {
     try {
-      listener(message)
+      listener(news)
     } catch (error) {
       this.#onListenerError(error)
     }

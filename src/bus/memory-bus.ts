@@ -6,7 +6,7 @@ import {
   type TopicWildcard,
   wildcardsOf,
 } from '../core/topic-name.ts'
-import type { Bus, BusListener, BusSubscription } from './bus.ts'
+import type { Bus, BusListener, BusSubscription, EpochChange, EpochListener } from './bus.ts'
 import { Listeners } from './listeners.ts'
 
 /** The bus of a single instance. */
@@ -30,16 +30,31 @@ export class MemoryBus implements Bus {
     }
   }
 
+  announce(change: EpochChange): void {
+    this.#topics.announce(change.topic, change)
+    for (const wildcard of wildcardsOf(change.topic)) this.#wildcards.announce(wildcard, change)
+  }
+
   /** Calls those who listen to just this pattern, as another bus in front knows that it matches. */
   deliver(pattern: TopicPattern, message: AnyMessage): void {
     if (isWildcard(pattern)) this.#wildcards.deliver(pattern, message)
     else this.#topics.deliver(pattern, message)
   }
 
-  async subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription> {
+  /** As `deliver`. */
+  deliverChange(pattern: TopicPattern, change: EpochChange): void {
+    if (isWildcard(pattern)) this.#wildcards.announce(pattern, change)
+    else this.#topics.announce(pattern, change)
+  }
+
+  async subscribe(
+    pattern: TopicPattern,
+    listener: BusListener,
+    onEpochChange?: EpochListener,
+  ): Promise<BusSubscription> {
     const unsubscribe = isWildcard(pattern)
-      ? this.#wildcards.add(pattern, listener)
-      : this.#topics.add(pattern, listener)
+      ? this.#wildcards.add(pattern, listener, onEpochChange)
+      : this.#topics.add(pattern, listener, onEpochChange)
     return { unsubscribe }
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type PubSubRedisOptions, RedisPubSub } from 'graphql-redis-subscriptions'
 import type { Redis } from 'ioredis'
 import type { AnyMessage } from '../core/message.ts'
-import { isWildcard, type TopicPattern } from '../core/topic-name.ts'
+import { isWildcard, type TopicName, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { RedisAddress } from '../redis/redis-address.ts'
 import {
@@ -10,9 +10,9 @@ import {
   type RedisConnectionOptions,
   type RedisConnections,
 } from '../redis/redis-connection.ts'
-import type { Bus, BusListener, BusSubscription } from './bus.ts'
+import type { Bus, BusListener, BusSubscription, EpochChange, EpochListener } from './bus.ts'
 import { MemoryBus } from './memory-bus.ts'
-import { decodeMessage, encodeMessage } from './wire.ts'
+import { decode, encodeEpochChange, encodeMessage } from './wire.ts'
 
 export interface RedisBusOptions {
   readonly address: RedisAddress
@@ -77,16 +77,22 @@ export class RedisBus implements Bus {
   publish(messages: readonly AnyMessage[]): void {
     this.#local.publish(messages)
     if (this.#publisher.status !== 'ready') return // the log has them; others compare with it
-    for (const message of messages) {
-      const buffer = encodeMessage(message, this.#origin)
-      this.#pubsub
-        .publish(CHANNEL + message.topic, buffer)
-        .catch((error: unknown) => this.#onRedisFault(error))
+    for (const message of messages) this.#send(message.topic, encodeMessage(message, this.#origin))
+  }
+
+  announce(change: EpochChange): void {
+    this.#local.announce(change)
+    if (this.#publisher.status === 'ready') {
+      this.#send(change.topic, encodeEpochChange(change, this.#origin))
     }
   }
 
-  async subscribe(pattern: TopicPattern, listener: BusListener): Promise<BusSubscription> {
-    const local = await this.#local.subscribe(pattern, listener)
+  async subscribe(
+    pattern: TopicPattern,
+    listener: BusListener,
+    onEpochChange?: EpochListener,
+  ): Promise<BusSubscription> {
+    const local = await this.#local.subscribe(pattern, listener, onEpochChange)
     const channel = this.#channels.get(pattern) ?? this.#open(pattern)
     channel.listeners++
     await this.#confirmation(channel)
@@ -112,6 +118,12 @@ export class RedisBus implements Bus {
     this.#subscriber.disconnect()
     this.#connections.close()
     await this.#local.close()
+  }
+
+  #send(topic: TopicName, buffer: Buffer): void {
+    this.#pubsub
+      .publish(CHANNEL + topic, buffer)
+      .catch((error: unknown) => this.#onRedisFault(error))
   }
 
   #connect(options: RedisConnectionOptions): Redis {
@@ -167,9 +179,10 @@ export class RedisBus implements Bus {
 
   /** Redis sends a message once for its channel and once for each pattern: it is told apart. */
   #receive(pattern: TopicPattern, buffer: Buffer): void {
-    const received = decodeMessage(buffer)
+    const received = decode(buffer)
     if (received === undefined || received.origin === this.#origin) return
-    this.#local.deliver(pattern, received.message)
+    if (received.kind === 'message') this.#local.deliver(pattern, received.message)
+    else this.#local.deliverChange(pattern, received.change)
   }
 
   /** Tells one fault, not one for each message and attempt, until Redis is back. */

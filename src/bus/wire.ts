@@ -1,3 +1,4 @@
+import { isEpoch } from '../core/cursor.ts'
 import type { JsonText } from '../core/json.ts'
 import {
   type AnyMessage,
@@ -6,6 +7,8 @@ import {
   Message,
   type MessageFields,
 } from '../core/message.ts'
+import { isTopicName } from '../core/topic-name.ts'
+import type { EpochChange } from './bus.ts'
 
 /** Messages on their way between instances of other formats than this are not read. */
 const VERSION = 2
@@ -33,10 +36,11 @@ interface Header extends Omit<EphemeralFields, Apart | 'id'> {
 /** No JSON text has a line feed of its own: three lines are header, payload and metadata. */
 const SEPARATOR = '\n'
 
-export interface Received {
-  readonly origin: string
-  readonly message: AnyMessage
-}
+/** What came from an instance. */
+export type Received = { readonly origin: string } & (
+  | { readonly kind: 'message'; readonly message: AnyMessage }
+  | { readonly kind: 'epochChange'; readonly change: EpochChange }
+)
 
 export function encodeMessage(message: AnyMessage, origin: string): Buffer {
   const { payloadText, metadataText } = message
@@ -57,10 +61,17 @@ export function encodeMessage(message: AnyMessage, origin: string): Buffer {
   return Buffer.from([JSON.stringify(header), payloadText, metadataText ?? ''].join(SEPARATOR))
 }
 
-/** Undefined for what is not of this version: who needs the message reads it from the log. */
-export function decodeMessage(buffer: Buffer): Received | undefined {
+/** One line: servers that do not know of these take it for no message of theirs. */
+export function encodeEpochChange({ topic, epoch }: EpochChange, origin: string): Buffer {
+  const line: ChangeLine = { v: VERSION, origin, changed: { topic, epoch } }
+  return Buffer.from(JSON.stringify(line))
+}
+
+/** Undefined for what is not of this version: who needs it finds it in the log. */
+export function decode(buffer: Buffer): Received | undefined {
   const [head, payload, metadata] = buffer.toString('utf8').split(SEPARATOR)
-  if (head === undefined || payload === undefined || metadata === undefined) return undefined
+  if (head === undefined) return undefined
+  if (payload === undefined || metadata === undefined) return parseChange(head)
   const header = parseHeader(head)
   if (header === undefined) return undefined
   const { origin, publishedAt, expiresAt, hasMetadata, place } = header
@@ -74,13 +85,31 @@ export function decodeMessage(buffer: Buffer): Received | undefined {
   const message = place.ephemeral
     ? new EphemeralMessage({ ...fields, id: place.id })
     : new Message({ ...fields, ...place })
-  return { origin, message }
+  return { kind: 'message', origin, message }
 }
 
 function placeOf(message: AnyMessage): Place {
   if (message.ephemeral) return { ephemeral: true, id: message.id }
   const { epoch, sequence, idempotencyKey } = message
   return { ephemeral: false, epoch, sequence, idempotencyKey }
+}
+
+/** All of what says that a topic has a new epoch. */
+interface ChangeLine {
+  readonly v: number
+  readonly origin: string
+  readonly changed: EpochChange
+}
+
+function parseChange(text: string): Received | undefined {
+  try {
+    const { v, origin, changed } = JSON.parse(text) as ChangeLine
+    const { topic, epoch } = changed
+    if (v !== VERSION || !isTopicName(topic) || !isEpoch(epoch)) return undefined
+    return { kind: 'epochChange', origin, change: { topic, epoch } }
+  } catch {
+    return undefined // not ours
+  }
 }
 
 function parseHeader(text: string): Header | undefined {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Bus } from '../../src/bus/bus.ts'
+import type { Bus, EpochChange } from '../../src/bus/bus.ts'
 import { type AnyMessage, EphemeralMessage } from '../../src/core/message.ts'
+import type { Epoch } from '../../src/core/sequence.ts'
 import type { TopicName, TopicPattern } from '../../src/core/topic-name.ts'
 import { ephemeral, message } from '../support/messages.ts'
 
@@ -101,14 +102,33 @@ export function describeBus(open: () => Promise<BusUnderTest>): void {
     expect(seen['a:*']).toHaveLength(3)
   })
 
+  test('announces a new epoch to those of the topic and of its patterns who want to hear', async () => {
+    const { bus, faults } = await open()
+    const heard: string[] = []
+    for (const pattern of ['a:b', 'a:*', 'a:c', 'b:*'] as TopicPattern[]) {
+      const hear = ({ epoch }: EpochChange) => heard.push(`${pattern} ${epoch}`)
+      await bus.subscribe(pattern, () => expect.unreachable(), hear)
+    }
+    await bus.subscribe('a:b' as TopicName, () => expect.unreachable())
+    bus.announce(change('a:b'))
+    expect(heard.sort()).toEqual(['a:* 0123456789ab', 'a:b 0123456789ab'])
+    expect(faults).toEqual([])
+  })
+
   test('calls nobody after it was closed', async () => {
     const { bus } = await open()
-    const subscription = await bus.subscribe(chat, () => expect.unreachable())
+    const listener = () => expect.unreachable()
+    const subscription = await bus.subscribe(chat, listener, listener)
     await bus.close()
     await bus.close()
     bus.publish([message({ sequence: 1 })])
+    bus.announce(change(chat))
     subscription.unsubscribe()
   })
+}
+
+function change(topic: string): EpochChange {
+  return { topic: topic as TopicName, epoch: '0123456789ab' as Epoch }
 }
 
 export interface BusOfInstances {
@@ -162,6 +182,27 @@ export function describeBusOfInstances({ open, cut }: BusOfInstances): void {
     await expect.poll(() => received.length).toBe(1)
     expect(received[0]).toBeInstanceOf(EphemeralMessage)
     expect(received[0]?.toJSON()).toEqual(sent.toJSON())
+  })
+
+  test('announces new epochs to other instances, among the messages of the topic', async () => {
+    const [here, there] = [await open(), await open()]
+    const heard: unknown[] = []
+    for (const pattern of ['a:b', 'a:*'] as TopicPattern[]) {
+      const hear = (change: EpochChange) => heard.push({ pattern, ...change })
+      await there.bus.subscribe(pattern, ({ sequence }) => heard.push({ pattern, sequence }), hear)
+    }
+    here.bus.publish([message({ topic: 'a:b', sequence: 7 })])
+    here.bus.announce(change('a:b'))
+    here.bus.publish([message({ topic: 'a:b', sequence: 1 })])
+    await expect.poll(() => heard.length).toBe(6)
+    for (const pattern of ['a:b', 'a:*']) {
+      const own = heard.filter((one) => (one as { pattern: string }).pattern === pattern)
+      expect(own).toEqual([
+        { pattern, sequence: 7 },
+        { pattern, ...change('a:b') },
+        { pattern, sequence: 1 },
+      ])
+    }
   })
 
   test('listens again to a topic that was left a moment ago', async () => {

@@ -58,9 +58,10 @@ function scheduledBus(scheduler: Scheduler, bus: MemoryBus): Bus {
     kind: 'memory',
     isConnected: true,
     publish: (messages) => bus.publish(messages),
-    async subscribe(pattern, listener) {
+    announce: (change) => bus.announce(change),
+    async subscribe(pattern, listener, onEpochChange) {
       await scheduler.schedule(Promise.resolve(), 'subscribing')
-      const subscription = await bus.subscribe(pattern, listener)
+      const subscription = await bus.subscribe(pattern, listener, onEpochChange)
       await scheduler.schedule(Promise.resolve(), 'confirmed')
       return subscription
     },

@@ -1,7 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BACKEND } from '../../src/access/viewer.ts'
-import type { Bus, BusListener, BusSubscription } from '../../src/bus/bus.ts'
+import type {
+  Bus,
+  BusListener,
+  BusSubscription,
+  EpochChange,
+  EpochListener,
+} from '../../src/bus/bus.ts'
 import { MemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyMessage } from '../../src/core/message.ts'
 import type { TopicName, TopicPattern } from '../../src/core/topic-name.ts'
@@ -40,8 +46,16 @@ class BadBus implements Bus {
     this.#bus.publish(this.transform(messages))
   }
 
-  subscribe(topic: TopicPattern, listener: BusListener): Promise<BusSubscription> {
-    return this.#bus.subscribe(topic, listener)
+  announce(change: EpochChange): void {
+    this.#bus.announce(change)
+  }
+
+  subscribe(
+    topic: TopicPattern,
+    listener: BusListener,
+    onEpochChange?: EpochListener,
+  ): Promise<BusSubscription> {
+    return this.#bus.subscribe(topic, listener, onEpochChange)
   }
 
   onGap(): () => void {
@@ -96,6 +110,8 @@ function logWith(methods: Partial<Log>): Log {
     topic: (name) => log.topic(name),
     topicStates: (names) => log.topicStates(names),
     topics: (query) => log.topics(query),
+    purge: (...args) => log.purge(...args),
+    changeEpoch: (known) => log.changeEpoch(known),
     ping: () => log.ping(),
     close: () => log.close(),
     ...methods,

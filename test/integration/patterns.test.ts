@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BACKEND } from '../../src/access/viewer.ts'
-import type { Bus, BusSubscription } from '../../src/bus/bus.ts'
+import type {
+  Bus,
+  BusListener,
+  BusSubscription,
+  EpochChange,
+  EpochListener,
+} from '../../src/bus/bus.ts'
 import { MemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyMessage, EphemeralMessage } from '../../src/core/message.ts'
 import type { TopicName, TopicPattern } from '../../src/core/topic-name.ts'
@@ -252,11 +258,16 @@ class LossyBus implements Bus {
     this.#bus.publish(messages.filter((one) => !this.loses(one)))
   }
 
+  announce(change: EpochChange): void {
+    this.#bus.announce(change)
+  }
+
   async subscribe(
     pattern: TopicPattern,
-    listener: (message: AnyMessage) => void,
+    listener: BusListener,
+    onEpochChange?: EpochListener,
   ): Promise<BusSubscription> {
-    const { unsubscribe } = await this.#bus.subscribe(pattern, listener)
+    const { unsubscribe } = await this.#bus.subscribe(pattern, listener, onEpochChange)
     this.listeners++
     return {
       unsubscribe: () => {
@@ -355,6 +366,8 @@ describe('A burst of ephemeral messages', () => {
       message: (...args) => stored.message(...args),
       topicStates: (names) => stored.topicStates(names),
       topics: (query) => stored.topics(query),
+      purge: (...args) => stored.purge(...args),
+      changeEpoch: (known) => stored.changeEpoch(known),
       ping: () => stored.ping(),
       close: () => stored.close(),
       async topic(name) {
