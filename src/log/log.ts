@@ -47,6 +47,20 @@ export interface Log {
   /** The topics that were ever published to, in byte order of their names. */
   topics(query: TopicsQuery): Promise<TopicsPage>
 
+  /**
+   * Removes every message of a topic and starts a new epoch, with whatever belonged to the old one:
+   * consumers, snapshot, idempotency keys. Who publishes meanwhile gets a sequence of the old epoch
+   * before, or of the new one after. An empty topic stays as it is; so does one of another epoch than
+   * the expected one, where one is given: a retry does not remove what has come since.
+   */
+  purge(topic: TopicName, expectedEpoch?: Epoch): Promise<Purged>
+
+  /**
+   * Starts a new epoch, and keeps the messages, where the head is behind what is known of this epoch: an
+   * older state of the database was restored, and gives sequences out again. Answers whether it did.
+   */
+  changeEpoch(known: TopicPosition): Promise<boolean>
+
   /** Resolves where the database answers. */
   ping(): Promise<void>
 
@@ -60,11 +74,21 @@ export interface Appended {
   readonly duplicate: boolean
 }
 
-export interface TopicState {
+export interface Purged {
+  readonly topic: TopicState
+  /** False where it was left as it was. */
+  readonly purged: boolean
+}
+
+/** Where the numbering of a topic stands. */
+export interface TopicPosition {
   readonly name: TopicName
   readonly epoch: Epoch
   /** The newest sequence given out; 0 for an empty topic. */
   readonly head: Sequence
+}
+
+export interface TopicState extends TopicPosition {
   /** The oldest sequence still kept; 0 where none is. */
   readonly tail: Sequence
 }

@@ -1,6 +1,6 @@
 import type { Draft, Message, Reader } from '../core/message.ts'
 import { isVisible } from '../core/message.ts'
-import type { Position, Sequence } from '../core/sequence.ts'
+import type { Epoch, Position, Sequence } from '../core/sequence.ts'
 import type { TopicName } from '../core/topic-name.ts'
 import type { Database } from '../database/database.ts'
 import { withFaults } from '../database/faults.ts'
@@ -12,6 +12,8 @@ import type {
   LogSlice,
   Page,
   PageQuery,
+  Purged,
+  TopicPosition,
   TopicState,
   TopicsPage,
   TopicsQuery,
@@ -139,6 +141,24 @@ export class PrismaLog implements Log {
       hasNext: topics.length > limit,
       hasPrevious: rows[0]?.older === true,
     }
+  }
+
+  async purge(topic: TopicName, expectedEpoch?: Epoch): Promise<Purged> {
+    const [row] = await this.#rows<{ readonly purged: boolean }>(Prisma.sql`
+      SELECT carillon.carillon_purge(${topic}, ${expectedEpoch ?? null}::text) AS purged`)
+    return { topic: await this.topic(topic), purged: row?.purged === true }
+  }
+
+  async changeEpoch({ name, epoch, head }: TopicPosition): Promise<boolean> {
+    // A topic that the restored state never had is as one of its origin's epoch.
+    const changed = await this.#rows(Prisma.sql`
+      INSERT INTO carillon.topics AS t (name, epoch)
+      SELECT ${name}, carillon.carillon_random_epoch() FROM carillon.origin o
+      WHERE o.epoch = ${epoch} OR EXISTS (SELECT 1 FROM carillon.topics WHERE name = ${name})
+      ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch
+      WHERE t.epoch = ${epoch} AND t.head < ${head}::bigint
+      RETURNING 1 AS changed`)
+    return changed.length > 0
   }
 
   async ping(): Promise<void> {

@@ -428,6 +428,67 @@ export function describeLog(open: () => Log): void {
     expect([before.hasPrevious, before.hasNext]).toEqual([false, true])
   })
 
+  test('purges a topic: empty, of a new epoch, and numbered from 1 again', async () => {
+    const [topic, other] = [newTopic(), newTopic()]
+    await fill(topic, 3, { idempotencyKey: null })
+    await fill(other, 2)
+    const before = await open().topic(topic)
+    const { topic: state, purged } = await open().purge(topic)
+    expect(purged).toBe(true)
+    expect(state).toEqual({ name: topic, epoch: state.epoch, head: 0, tail: 0 })
+    expect(state.epoch).not.toBe(before.epoch)
+    expect(await open().read(topic, sequenceOf(0), 10)).toEqual({ topic: state, messages: [] })
+    expect(await fill(topic, 2)).toEqual([1, 2])
+    expect(await open().topic(topic)).toEqual({ ...state, head: 2, tail: 1 })
+    expect((await open().topic(other)).head).toBe(2)
+  })
+
+  test('leaves an empty topic as it is, and one that has not the expected epoch', async () => {
+    const topic = newTopic()
+    const empty = await open().topic(topic)
+    expect(await open().purge(topic)).toEqual({ topic: empty, purged: false })
+    await fill(topic, 1)
+    const { topic: fresh } = await open().purge(topic, empty.epoch)
+    expect(await open().purge(topic)).toEqual({ topic: fresh, purged: false })
+    await fill(topic, 1)
+    const state = await open().topic(topic)
+    expect(await open().purge(topic, empty.epoch)).toEqual({ topic: state, purged: false })
+    expect((await open().purge(topic, fresh.epoch)).purged).toBe(true)
+  })
+
+  test('gives publishes at the same time a place before the purge or after it', async () => {
+    const topic = newTopic()
+    await fill(topic, 1)
+    const appending = Array.from({ length: 40 }, async (_, n) => {
+      if (n % 10 === 5) await open().purge(topic)
+      return open().append([draft(topic, { idempotencyKey: `key ${n}` })])
+    })
+    const places = (await Promise.all(appending)).flat().map(({ message }) => message.id)
+    expect(new Set(places).size).toBe(40)
+    const { topic: state, messages } = await open().read(topic, sequenceOf(0), 100)
+    expect(messages.map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: state.head }, (_, n) => n + 1),
+    )
+  })
+
+  test('changes the epoch of a topic only where its head is behind what is known of it', async () => {
+    const [topic, unknown] = [newTopic(), newTopic()]
+    await fill(topic, 3)
+    const state = await open().topic(topic)
+    expect(await open().changeEpoch(state)).toBe(false)
+    const known = { ...state, head: sequenceOf(4) }
+    expect(await open().changeEpoch(known)).toBe(true)
+    const changed = await open().topic(topic)
+    expect(changed).toEqual({ ...state, epoch: changed.epoch })
+    expect(changed.epoch).not.toBe(state.epoch)
+    expect(await open().changeEpoch(known)).toBe(false) // another instance was first
+    expect((await open().read(topic, sequenceOf(0), 10)).messages).toHaveLength(3)
+    const never = await open().topic(unknown)
+    expect(await open().changeEpoch({ ...never, head: sequenceOf(1) })).toBe(true)
+    expect((await open().topic(unknown)).epoch).not.toBe(never.epoch)
+    expect(await fill(unknown, 1)).toEqual([1])
+  })
+
   test('answers a ping', async () => {
     await open().ping()
   })
