@@ -53,6 +53,15 @@ export class PrismaSnapshotStore implements SnapshotStore {
     return row === undefined ? undefined : toSnapshot(topic, row)
   }
 
+  async having(topics: readonly TopicName[]): Promise<ReadonlySet<TopicName>> {
+    const rows = await withFaults(() =>
+      this.#prisma.$queryRaw<{ readonly name: TopicName }[]>(Prisma.sql`
+        SELECT t.name FROM carillon.topics t JOIN carillon.snapshots s ON s.topic_id = t.id
+        WHERE t.name = ANY(${[...topics]}::text[])`),
+    )
+    return new Set(rows.map(({ name }) => name))
+  }
+
   /** Says why nothing was saved. */
   async #refuse({ topic, sequence }: SnapshotDraft): Promise<never> {
     const stored = await this.snapshot(topic)

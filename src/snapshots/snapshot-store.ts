@@ -21,4 +21,7 @@ export interface SnapshotStore {
 
   /** Undefined where none was saved. */
   snapshot(topic: TopicName): Promise<Snapshot | undefined>
+
+  /** Which of these topics have one. */
+  having(topics: readonly TopicName[]): Promise<ReadonlySet<TopicName>>
 }

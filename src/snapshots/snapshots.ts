@@ -48,6 +48,11 @@ export class Snapshots {
     return this.#store.snapshot(topic)
   }
 
+  /** Which of these topics have one. */
+  having(topics: readonly TopicName[]): Promise<ReadonlySet<TopicName>> {
+    return this.#store.having(topics)
+  }
+
   #encode(state: unknown) {
     if (state === null || state === undefined) {
       throw new CarillonError('INVALID_INPUT', 'The state is null; save a JSON value.')

@@ -46,6 +46,15 @@ export function describeSnapshotStore(open: () => SnapshotStoreUnderTest): void 
     expect(await open().store.snapshot(topic)).toMatchObject({ sequence: 4, stateText: '"again"' })
   })
 
+  test('says which topics have one', async () => {
+    const [one, other, none] = [await newTopic(1), await newTopic(1), await newTopic(1)]
+    await save(one, 1)
+    await save(other, 1)
+    const { store } = open()
+    expect(await store.having([other, none, one])).toEqual(new Set([one, other]))
+    expect(await store.having([])).toEqual(new Set())
+  })
+
   test('of snapshots at the same time the highest stays', async () => {
     const topic = await newTopic(30)
     const sequences = Array.from({ length: 30 }, (_, n) => ((n * 7) % 30) + 1)
