@@ -14,7 +14,7 @@ import {
   type SelectionSetNode,
   subscribe,
 } from 'graphql'
-import { Subscription } from '../hub/subscription.ts'
+import { type AnySubscription, Subscription } from '../hub/subscription.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { isLive } from './extensions.ts'
 
@@ -24,7 +24,7 @@ import { isLive } from './extensions.ts'
  */
 export async function openSource(
   args: ExecutionArgs,
-): Promise<Subscription | ExecutionResult | AsyncIterable<ExecutionResult>> {
+): Promise<AnySubscription | ExecutionResult | AsyncIterable<ExecutionResult>> {
   const name = rootFieldOf(args)
   if (name === undefined) return withoutField()
   const field = args.schema.getSubscriptionType()?.getFields()[name]
@@ -45,9 +45,9 @@ export async function openResults(
 /** Executes the operation for each message, when the next result is asked for. */
 class Results implements AsyncIterableIterator<ExecutionResult> {
   readonly #args: ExecutionArgs
-  readonly #source: Subscription
+  readonly #source: AnySubscription
 
-  constructor(args: ExecutionArgs, source: Subscription) {
+  constructor(args: ExecutionArgs, source: AnySubscription) {
     this.#args = args
     this.#source = source
   }

@@ -54,6 +54,11 @@ export class Cohort implements TopicListener {
     else this.#offerAll(messages, 0)
   }
 
+  /** None of the members comes back: the topic has other cohorts from now on. */
+  changeEpoch(): void {
+    for (const place of this.#members) place.fallBehind(this.#position)
+  }
+
   #offerAll(messages: readonly AnyMessage[], start: number): void {
     for (let index = start; index < messages.length; index++) {
       const message = messages[index]

@@ -59,6 +59,7 @@ export class FedPlace implements Straggler {
   fallBehind(position: Sequence): void {
     // A place that joined while the cohort was rendering stands further on than the cohort.
     if (position > this.#reader.position) this.#reader.moveTo(position)
+    this.#reader.fallBehind()
     this.#ephemeralCount = this.#cohort?.ephemeralCount ?? this.#topic.ephemeralCount
     this.#leave()
     this.#feed.catchUp(this)
@@ -83,13 +84,18 @@ export class FedPlace implements Straggler {
   async #readOn(): Promise<boolean> {
     for (let n = 0; n < TURN && this.#feed.wantsMore; n++) {
       if (this.#isClosed) return false
+      const event = this.#reader.takeEvent()
+      if (event !== undefined) {
+        this.#feed.sendEvent(await this.#feed.renderEvent(event))
+        continue
+      }
       if (!this.#reader.isBehind) {
         this.#join()
         return false
       }
       const message = this.#reader.takeFromMemory() ?? (await this.#takeFromLog())
       if (message === undefined || !passes(message, this.#feed.filter)) continue
-      const body = this.#feed.rendering.render(message)
+      const body = this.#feed.render(message, this.#reader.isReplaying)
       this.#feed.send(body instanceof Promise ? await body : body)
     }
     return !this.#isClosed

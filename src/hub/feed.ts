@@ -1,9 +1,12 @@
+import type { AnyMessage } from '../core/message.ts'
 import { FedPlace } from './fed-place.ts'
 import type { Filter } from './filter.ts'
 import type { LiveTopic } from './live-topic.ts'
 import { CLOSING_BRACE, type Outbox, type Sender } from './outbox.ts'
+
 import type { Body, Rendering } from './rendering.ts'
 import { Throttle } from './throttle.ts'
+import type { ControlEvent } from './topic-event.ts'
 import type { TopicReader } from './topic-reader.ts'
 
 /** Where the messages of a subscription go, and how they look. */
@@ -27,7 +30,7 @@ export class Feed implements Sender {
   readonly #target: FeedTarget
   readonly #onFailure: (error: unknown) => void
   readonly #places: FedPlace[] = []
-  readonly #throttle: Throttle<Body> | undefined
+  readonly #throttle: Throttle<Throttled> | undefined
   /** Left out since the last message that was sent, but for what the throttle counts. */
   #newlyDropped = 0
   #dropped = 0
@@ -38,10 +41,11 @@ export class Feed implements Sender {
     this.#target = target
     this.#onFailure = onFailure
     if (maxPerSecond !== undefined) {
-      this.#throttle = new Throttle<Body>({
+      this.#throttle = new Throttle<Throttled>({
         maxPerSecond,
-        deliver: (body, dropped) => this.#push(body, dropped),
-        bytesOf: (body) => body.length,
+        deliver: ({ body }, dropped) => this.#push(body, dropped),
+        bytesOf: ({ body }) => body.length,
+        isKept: ({ isEvent }) => isEvent,
       })
     }
   }
@@ -52,6 +56,19 @@ export class Feed implements Sender {
 
   get rendering(): Rendering {
     return this.#target.rendering
+  }
+
+  /** A message for a place that reads by itself. */
+  render(message: AnyMessage, replayed: boolean): Body | Promise<Body> {
+    const { rendering } = this.#target
+    if (rendering.renderEvent === undefined) return rendering.render(message)
+    return rendering.renderEvent({ kind: 'message', message, replayed })
+  }
+
+  renderEvent(event: ControlEvent): Body | Promise<Body> {
+    const { renderEvent } = this.#target.rendering
+    if (renderEvent === undefined) throw new Error('This rendering shows messages only.')
+    return renderEvent(event)
   }
 
   /** All that was left out. */
@@ -81,7 +98,14 @@ export class Feed implements Sender {
   send(body: Body): void {
     if (this.#isClosed) return
     if (this.#throttle === undefined) this.#push(body, 0)
-    else this.#throttle.offer(body)
+    else this.#throttle.offer({ body, isEvent: false })
+  }
+
+  /** What is told besides messages: never left out. */
+  sendEvent(body: Body): void {
+    if (this.#isClosed) return
+    if (this.#throttle === undefined) this.#push(body, 0)
+    else this.#throttle.offer({ body, isEvent: true })
   }
 
   /** Ephemeral messages found no room, or came while the subscriber was behind. */
@@ -114,6 +138,11 @@ export class Feed implements Sender {
     if (count === 0) outbox.push(this, body, CLOSING_BRACE)
     else outbox.push(this, body.subarray(0, -1), droppedSuffix(count))
   }
+}
+
+interface Throttled {
+  readonly body: Body
+  readonly isEvent: boolean
 }
 
 /** What a result ends with that says how many messages were left out before it. */

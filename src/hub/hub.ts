@@ -1,5 +1,5 @@
 import type { Bus } from '../bus/bus.ts'
-import type { Sequence } from '../core/sequence.ts'
+import type { AnyMessage } from '../core/message.ts'
 import {
   isWildcard,
   type TopicName,
@@ -7,17 +7,19 @@ import {
   type TopicWildcard,
   wildcardsOf,
 } from '../core/topic-name.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, TopicState } from '../log/log.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
-import { LivePattern, type PatternSubscriber } from './live-pattern.ts'
+import { LivePattern, type PatternSubscriber, type TopicPlace } from './live-pattern.ts'
 import { LiveTopic, type LiveTopicBounds } from './live-topic.ts'
 import { DEFAULT_OUTBOX_BOUNDS, type OutboxBounds, Outboxes } from './outboxes.ts'
 import type { Overflow } from './overflow.ts'
 import { SharedReads } from './shared-reads.ts'
-import { START_LIVE, type Start, startIn, topicsBehind } from './start.ts'
+import { type Beginning, beginIn, START_LIVE, type Start, topicsBehind } from './start.ts'
+import { Story } from './story.ts'
 import { type SubscribedTopic, Subscription } from './subscription.ts'
 import { Tick } from './tick.ts'
+import { TELL_EVENTS, TELL_MESSAGES, type Telling, type TopicEvent } from './topic-event.ts'
 import { TopicReader } from './topic-reader.ts'
 
 export interface HubOptions {
@@ -64,9 +66,12 @@ interface Entry<Live> {
   users: number
 }
 
+/** What the hub has to do with a subscription, whatever that hands out. */
+type Subscribed = Pick<Subscription, 'add' | 'has' | 'isClosed' | 'close' | 'tellsEvents'>
+
 /** A subscription while it takes topics in. */
 interface Joining {
-  readonly subscription: Subscription
+  readonly subscription: Subscribed
   readonly start: Start
   readonly leaves: (() => void)[]
 }
@@ -83,7 +88,7 @@ export class Hub {
   readonly #reads: SharedReads
   readonly #topics = new Map<TopicName, Entry<LiveTopic>>()
   readonly #patterns = new Map<TopicWildcard, Entry<LivePattern>>()
-  readonly #subscriptions = new Map<Subscription, readonly (() => void)[]>()
+  readonly #subscriptions = new Map<Subscribed, readonly (() => void)[]>()
   readonly #checkTimer: NodeJS.Timeout
   readonly #stopGaps: () => void
   #checking: Promise<void> | undefined
@@ -105,13 +110,39 @@ export class Hub {
    * and every one that is committed from then on, will be delivered.
    * @throws CarillonError INVALID_CURSOR, CURSOR_EXPIRED, SERVICE_UNAVAILABLE, SHUTTING_DOWN
    */
-  async subscribe(
+  subscribe(
     patterns: readonly TopicPattern[],
     options: HubSubscribeOptions,
-  ): Promise<Subscription> {
+  ): Promise<Subscription<AnyMessage>> {
+    return this.#subscribe(patterns, options, TELL_MESSAGES)
+  }
+
+  /** As `subscribe`, for who wants to be told of more than messages; gaps are told, and end nothing. */
+  subscribeToEvents(
+    patterns: readonly TopicPattern[],
+    options: HubSubscribeOptions,
+  ): Promise<Subscription<TopicEvent>> {
+    return this.#subscribe(patterns, options, TELL_EVENTS)
+  }
+
+  /** Ends every subscription. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#checkTimer)
+    this.#stopGaps()
+    for (const subscription of [...this.#subscriptions.keys()]) subscription.close()
+    await this.#checking
+  }
+
+  async #subscribe<Item>(
+    patterns: readonly TopicPattern[],
+    options: HubSubscribeOptions,
+    telling: Telling<Item>,
+  ): Promise<Subscription<Item>> {
     const { filter, overflow = CATCH_UP, maxPerSecond, start = START_LIVE } = options
-    const onClose = (closed: Subscription) => this.#forget(closed)
-    const subscription = new Subscription({ filter, overflow, maxPerSecond, onClose })
+    const onClose = () => this.#forget(subscription)
+    const parts = { filter, overflow, maxPerSecond, telling, onClose }
+    const subscription: Subscription<Item> = new Subscription(parts)
     const joining: Joining = { subscription, start, leaves: [] }
     this.#subscriptions.set(subscription, joining.leaves)
     try {
@@ -128,16 +159,7 @@ export class Hub {
     }
   }
 
-  /** Ends every subscription. Idempotent. */
-  async close(): Promise<void> {
-    this.#closed = true
-    clearInterval(this.#checkTimer)
-    this.#stopGaps()
-    for (const subscription of [...this.#subscriptions.keys()]) subscription.close()
-    await this.#checking
-  }
-
-  #forget(subscription: Subscription): void {
+  #forget(subscription: Subscribed): void {
     const leaves = this.#subscriptions.get(subscription)
     this.#subscriptions.delete(subscription)
     for (const leave of leaves ?? []) leave()
@@ -150,11 +172,11 @@ export class Hub {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Takes in a topic, behind a sequence where one is given, else where the subscriber begins. */
-  async #addTopic(joining: Joining, name: TopicName, after?: Sequence): Promise<void> {
-    const { subscription, start } = joining
+  /** Takes in a topic, from a place where one is given, else where the subscriber begins. */
+  async #addTopic(joining: Joining, name: TopicName, after?: TopicPlace): Promise<void> {
+    const { subscription } = joining
     if (subscription.isClosed || subscription.has(name)) return
-    subscription.add(await this.#join(name, start, after))
+    subscription.add(await this.#join(joining, name, after))
   }
 
   async #addPattern(joining: Joining, wildcard: TopicWildcard): Promise<void> {
@@ -175,21 +197,28 @@ export class Hub {
     await entry.live.add(subscriber)
   }
 
-  async #join(name: TopicName, start: Start, after?: Sequence): Promise<SubscribedTopic> {
-    const { log } = this.#options
+  async #join(
+    { subscription, start }: Joining,
+    name: TopicName,
+    after?: TopicPlace,
+  ): Promise<SubscribedTopic> {
     const entry = this.#topics.get(name) ?? this.#openTopic(name)
     entry.users++
     const release = () => this.#release(this.#topics, name, entry)
     try {
       await entry.opened
       const topic = entry.live
-      const position = after ?? (await startIn(topic.state, start, log))
+      const beginning =
+        after === undefined ? await beginIn(topic, start) : beginAt(after, topic.state)
+      const { epoch, sequence: position } = beginning.position
       // What another instance knows already is to come here soon, too.
-      if (position > topic.head) topic.check({ ...topic.state, head: position })
+      if (position > topic.head) topic.check({ ...topic.state, epoch, head: position })
       const reader = new TopicReader(topic, {
         reads: this.#reads,
         position,
+        epoch,
         skipsGaps: start.onGap === 'skip',
+        story: subscription.tellsEvents ? storyOf(name, beginning) : undefined,
       })
       return { topic, reader, release }
     } catch (error) {
@@ -244,12 +273,25 @@ export class Hub {
   async #checkTopics(): Promise<void> {
     const names = [...this.#topics.keys()]
     const now = performance.now()
-    for (const { live } of this.#topics.values()) live.rest(now)
+    for (const { live } of this.#topics.values()) {
+      live.rest(now)
+      live.beginCheck()
+    }
     for (let start = 0; start < names.length && !this.#closed; start += CHECK_BATCH) {
       const states = await this.#options.log.topicStates(names.slice(start, start + CHECK_BATCH))
       for (const state of states) this.#topics.get(state.name)?.live.check(state)
     }
   }
+}
+
+/** Where a topic stood that a pattern takes in: what has come since is live. */
+function beginAt({ epoch, sequence }: TopicPlace, state: TopicState): Beginning {
+  const position = { epoch: epoch ?? state.epoch, sequence }
+  return { position, isLive: true, loadSnapshot: undefined }
+}
+
+function storyOf(topic: TopicName, { position, isLive, loadSnapshot }: Beginning): Story {
+  return new Story({ topic, liveFrom: isLive ? position : undefined, loadSnapshot })
 }
 
 /** The topics that are named, by themselves or by a cursor. */

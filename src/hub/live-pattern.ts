@@ -1,6 +1,6 @@
 import type { Bus, BusSubscription } from '../bus/bus.ts'
 import type { AnyMessage } from '../core/message.ts'
-import { BEFORE_ALL, type Sequence } from '../core/sequence.ts'
+import { BEFORE_ALL, type Epoch, type Position, type Sequence } from '../core/sequence.ts'
 import { prefixOf, type TopicName, type TopicWildcard } from '../core/topic-name.ts'
 import type { Log, TopicState } from '../log/log.ts'
 
@@ -17,16 +17,22 @@ export interface LivePatternParts {
 
 /** Who wants the topics of a pattern. */
 export interface PatternSubscriber {
-  /** Which topics it has something to read in at once, with where it begins where that is known. */
-  topicsBehind(
-    heads: ReadonlyMap<TopicName, Sequence>,
-  ): Promise<ReadonlyMap<TopicName, Sequence | undefined>>
+  /** Which topics it has something to read in at once. */
+  topicsBehind(heads: ReadonlyMap<TopicName, Position>): Promise<ReadonlySet<TopicName>>
   /**
-   * Takes in a topic, from a position on, or from where it stands; one that is in already stays as it
+   * Takes in a topic, from a place on, or from where it stands; one that is in already stays as it
    * is. Resolves once it is in.
    */
-  addTopic(topic: TopicName, after: Sequence | undefined): Promise<void>
+  addTopic(topic: TopicName, after?: TopicPlace): Promise<void>
 }
+
+/** Where a topic stood. One that was not there yet has the epoch in which it comes. */
+export interface TopicPlace {
+  readonly epoch: Epoch | undefined
+  readonly sequence: Sequence
+}
+
+const NOT_THERE: TopicPlace = { epoch: undefined, sequence: BEFORE_ALL }
 
 /**
  * The topics under a prefix, while someone on this instance listens to them. A topic is taken in once
@@ -37,11 +43,11 @@ export class LivePattern {
   readonly #parts: LivePatternParts
   readonly #subscribers = new Set<PatternSubscriber>()
   /** Where the topics stood that nothing has been published to since this went live. */
-  readonly #heads = new Map<TopicName, Sequence>()
+  readonly #heads = new Map<TopicName, Position>()
   /** The topics that something has been published to, with when all have taken them in. */
   readonly #taken = new Map<TopicName, Promise<void>>()
   /** What came before the heads were known. */
-  #early: Map<TopicName, AnyMessage> | undefined = new Map()
+  #early: Map<TopicName, AnyMessage | undefined> | undefined = new Map()
   #subscription: BusSubscription | undefined
   #isClosed = false
 
@@ -53,13 +59,19 @@ export class LivePattern {
   /** Goes live: first the bus, then the heads. */
   async open(): Promise<void> {
     const { bus } = this.#parts
-    const subscription = await bus.subscribe(this.wildcard, (message) => this.#receive(message))
+    const subscription = await bus.subscribe(
+      this.wildcard,
+      (message) => this.#receive(message.topic, message),
+      ({ topic }) => this.#receive(topic),
+    )
     if (this.#isClosed) return subscription.unsubscribe()
     this.#subscription = subscription
-    await this.#eachTopic(({ name, head }) => this.#heads.set(name, head))
-    const early = this.#early ?? new Map<TopicName, AnyMessage>()
+    await this.#eachTopic(({ name, epoch, head }) =>
+      this.#heads.set(name, { epoch, sequence: head }),
+    )
+    const early = this.#early ?? new Map<TopicName, AnyMessage | undefined>()
     this.#early = undefined
-    for (const message of early.values()) this.#receive(message)
+    for (const [topic, message] of early) this.#receive(topic, message)
   }
 
   /** Resolves once the subscriber has every topic that is taken in already, from where it stands. */
@@ -67,8 +79,8 @@ export class LivePattern {
     this.#subscribers.add(subscriber)
     await Promise.all(this.#taken.values())
     const behind = await subscriber.topicsBehind(this.#heads)
-    const names = new Set([...this.#taken.keys(), ...behind.keys()])
-    await Promise.all([...names].map((name) => subscriber.addTopic(name, behind.get(name))))
+    const names = new Set([...this.#taken.keys(), ...behind])
+    await Promise.all([...names].map((name) => subscriber.addTopic(name)))
   }
 
   remove(subscriber: PatternSubscriber): void {
@@ -78,8 +90,11 @@ export class LivePattern {
   /** Finds the topics whose messages the bus has lost. */
   async check(): Promise<void> {
     if (this.#early !== undefined) return // not live yet
-    await this.#eachTopic(({ name, head }) => {
-      if (head > (this.#heads.get(name) ?? BEFORE_ALL)) this.#take(name)
+    await this.#eachTopic(({ name, epoch, head }) => {
+      const known = this.#heads.get(name)
+      if (head > (known?.sequence ?? BEFORE_ALL) || (known && known.epoch !== epoch)) {
+        this.#take(name)
+      }
     })
   }
 
@@ -92,14 +107,14 @@ export class LivePattern {
     this.#taken.clear()
   }
 
-  #receive(message: AnyMessage): void {
-    const { topic } = message
+  /** A message of a topic, or the news that it has a new epoch. */
+  #receive(topic: TopicName, message?: AnyMessage): void {
     if (this.#isClosed) return
     if (this.#early !== undefined) this.#early.set(topic, message)
     else {
       void this.#take(topic)
       // The topic's own channel may not be open yet, and the log has only what is durable.
-      if (message.ephemeral) this.#parts.inject(message)
+      if (message?.ephemeral) this.#parts.inject(message)
     }
   }
 
@@ -107,13 +122,13 @@ export class LivePattern {
   #take(name: TopicName): Promise<void> {
     const taken = this.#taken.get(name)
     if (taken !== undefined) return taken
-    const after = this.#heads.get(name) ?? BEFORE_ALL
+    const after = this.#heads.get(name) ?? NOT_THERE
     const taking = this.#addToAll(name, after)
     this.#taken.set(name, taking)
     return taking
   }
 
-  async #addToAll(name: TopicName, after: Sequence): Promise<void> {
+  async #addToAll(name: TopicName, after: TopicPlace): Promise<void> {
     try {
       await Promise.all(
         [...this.#subscribers].map((subscriber) => subscriber.addTopic(name, after)),

@@ -2,9 +2,11 @@ import type { Bus, BusSubscription } from '../bus/bus.ts'
 import type { AnyMessage, EphemeralMessage, Message } from '../core/message.ts'
 import { BEFORE_ALL, type Epoch, type Sequence } from '../core/sequence.ts'
 import type { TopicName } from '../core/topic-name.ts'
-import type { Log, TopicState } from '../log/log.ts'
+import type { Log, LogSlice, TopicState } from '../log/log.ts'
 import { Cohort } from './cohort.ts'
+import { Doubts } from './doubts.ts'
 import type { Rendering } from './rendering.ts'
+import { Repair } from './repair.ts'
 import { Ring } from './ring.ts'
 import type { Flushable, Tick } from './tick.ts'
 
@@ -15,6 +17,8 @@ export interface TopicListener {
    * newest of them, the rest is in the log only.
    */
   receive(messages: readonly AnyMessage[]): void
+  /** The numbering has started again: nothing of the old one comes any more. */
+  changeEpoch(): void
 }
 
 export interface LiveTopicParts {
@@ -47,6 +51,11 @@ const MAX_EARLY_EPHEMERAL = 100
 /** The longest hole that is read into the ring; behind a longer one, readers go to the log. */
 const REPAIR_LIMIT = 500
 
+/** What the log has behind the head, and what had come in doubt before it was read. */
+interface Found extends LogSlice {
+  readonly doubted: readonly Message[]
+}
+
 /**
  * A topic that someone on this instance listens to. Puts what the bus brings in order, without holes
  * and repeats, and reads from the log what the bus lost.
@@ -57,6 +66,8 @@ export class LiveTopic implements Flushable {
   readonly #ring: Ring
   /** Messages that came before one that has to stand in front of them. */
   readonly #early = new Map<number, Message>()
+  readonly #doubts: Doubts
+  readonly #repair: Repair<Found>
   readonly #listeners = new Set<TopicListener>()
   readonly #cohorts = new Map<Rendering, Cohort>()
   /** What has come in this tick. */
@@ -68,8 +79,8 @@ export class LiveTopic implements Flushable {
   #head: Sequence = BEFORE_ALL
   #tail: Sequence = BEFORE_ALL
   #subscription: BusSubscription | undefined
-  #repairTimer: NodeJS.Timeout | undefined
-  #repairing = false
+  /** The head when the comparison with the log that is under way began. */
+  #headAtCheck: Sequence = BEFORE_ALL
   /** When the newest message came, on the clock of `performance.now()`. */
   #newestAt = 0
   #closed = false
@@ -77,7 +88,15 @@ export class LiveTopic implements Flushable {
   constructor(name: TopicName, parts: LiveTopicParts) {
     this.name = name
     this.#parts = parts
-    this.#ring = new Ring(parts.bounds.ringBytes)
+    const { ringBytes, maxEarly, retryMs } = parts.bounds
+    this.#ring = new Ring(ringBytes)
+    this.#doubts = new Doubts(maxEarly)
+    this.#repair = new Repair({
+      read: () => this.#find(),
+      apply: (found) => this.#apply(found),
+      retryMs,
+      onFault: parts.onFault,
+    })
   }
 
   /** Where the topic stands, as far as is known here. */
@@ -88,6 +107,11 @@ export class LiveTopic implements Flushable {
 
   get tick(): Tick {
     return this.#parts.tick
+  }
+
+  /** The epoch of all that is here; undefined until the topic is live. */
+  get epoch(): Epoch | undefined {
+    return this.#epoch
   }
 
   /** The newest sequence that is here without a hole before it. */
@@ -101,15 +125,16 @@ export class LiveTopic implements Flushable {
    */
   async open(): Promise<void> {
     const { bus, log } = this.#parts
-    const subscription = await bus.subscribe(this.name, (message) => this.receive(message))
+    const subscription = await bus.subscribe(
+      this.name,
+      (message) => this.receive(message),
+      ({ epoch }) => this.hearOf(epoch),
+    )
     if (this.#closed) return subscription.unsubscribe()
     this.#subscription = subscription
-    const { epoch, head, tail } = await log.topic(this.name)
-    this.#epoch = epoch
-    this.#head = head
-    this.#tail = tail
-    this.#dropEarlyUpTo(head)
+    this.#begin(await log.topic(this.name))
     this.#drainEarly()
+    this.#repair.start()
     if (this.#arrived.length > 0) this.#parts.tick.deliver(this)
   }
 
@@ -134,7 +159,7 @@ export class LiveTopic implements Flushable {
     const existing = this.#cohorts.get(rendering)
     if (existing !== undefined) return existing
     const cohort = new Cohort(this, rendering, () => {
-      this.#cohorts.delete(rendering)
+      if (this.#cohorts.get(rendering) === cohort) this.#cohorts.delete(rendering)
       stop()
     })
     const stop = this.listen(cohort)
@@ -157,11 +182,32 @@ export class LiveTopic implements Flushable {
     for (const listener of [...this.#listeners]) this.#tell(listener, arrived)
   }
 
+  /** That the topic may have another epoch: the log knows whether it is so. */
+  hearOf(epoch: Epoch): void {
+    if (epoch !== this.#epoch && !this.#doubts.isRefuted(epoch)) this.#repair.schedule(0)
+  }
+
+  /** Takes note of where this stands when a comparison with the log begins. */
+  beginCheck(): void {
+    this.#headAtCheck = this.#head
+  }
+
   /** Compares with where the log stands, and reads what the bus has lost. */
   check(state: TopicState): void {
     if (this.#epoch === undefined) return // not live yet: its head is about to be read
-    this.#tail = state.tail
-    if (state.head > this.#head) this.#scheduleRepair(this.#parts.bounds.holeWaitMs)
+    if (state.epoch !== this.#epoch || state.head < this.#headAtCheck) this.#repair.schedule(0)
+    else {
+      this.#tail = state.tail
+      if (state.head > this.#head) this.#repair.schedule(this.#parts.bounds.holeWaitMs)
+    }
+  }
+
+  /**
+   * Reads where the log stands, as of now, for who has seen that it stands elsewhere.
+   * @throws CarillonError SERVICE_UNAVAILABLE
+   */
+  refresh(): Promise<void> {
+    return this.#repair.now()
   }
 
   /** Empties the memory of a topic that has been quiet for long: who is behind reads the log. */
@@ -173,11 +219,12 @@ export class LiveTopic implements Flushable {
   close(): void {
     this.#closed = true
     this.#subscription?.unsubscribe()
-    clearTimeout(this.#repairTimer)
+    this.#repair.close()
     this.#listeners.clear()
     this.#cohorts.clear()
     this.#arrived = []
     this.#early.clear()
+    this.#doubts.clear()
     this.#ring.clear()
   }
 
@@ -197,16 +244,20 @@ export class LiveTopic implements Flushable {
   }
 
   #receive(message: Message): void {
-    if (this.#epoch === undefined)
-      this.#keepEarly(message) // the head is not known yet
+    if (message.epoch !== this.#epoch) this.#doubt(message)
     else if (message.sequence <= this.#head) return
     else if (message.sequence === this.#head + 1) {
       this.#append(message)
       this.#drainEarly()
     } else {
       this.#keepEarly(message)
-      this.#scheduleRepair(this.#parts.bounds.holeWaitMs)
+      this.#repair.schedule(this.#parts.bounds.holeWaitMs)
     }
+  }
+
+  /** Before the topic is live, what its epoch is; else, whether it has a new one. */
+  #doubt(message: Message): void {
+    if (this.#doubts.add(message) && this.#epoch !== undefined) this.#repair.schedule(0)
   }
 
   #keepEarly(message: Message): void {
@@ -229,7 +280,7 @@ export class LiveTopic implements Flushable {
       if (next === undefined) break
       this.#append(next)
     }
-    if (this.#early.size > 0) this.#scheduleRepair(this.#parts.bounds.holeWaitMs)
+    if (this.#early.size > 0) this.#repair.schedule(this.#parts.bounds.holeWaitMs)
   }
 
   #dropEarlyUpTo(head: Sequence): void {
@@ -244,23 +295,54 @@ export class LiveTopic implements Flushable {
     }
   }
 
-  #scheduleRepair(delayMs: number): void {
-    if (this.#repairTimer !== undefined || this.#repairing || this.#closed) return
-    this.#repairTimer = setTimeout(() => void this.#repair(), delayMs)
-    this.#repairTimer.unref()
+  async #find(): Promise<Found> {
+    const doubted = this.#doubts.take()
+    return { ...(await this.#readBehind(this.#head)), doubted }
   }
 
-  async #repair(): Promise<void> {
-    this.#repairTimer = undefined
-    this.#repairing = true
-    try {
-      const { topic, messages } = await this.#parts.log.read(this.name, this.#head, REPAIR_LIMIT)
-      this.#repairing = false
-      if (!this.#closed) this.#mend(topic, messages)
-    } catch (error) {
-      this.#repairing = false
-      this.#parts.onFault(error)
-      this.#scheduleRepair(this.#parts.bounds.retryMs)
+  #apply({ topic, messages, doubted }: Found): void {
+    if (topic.epoch !== this.#epoch) this.#changeEpoch(topic, doubted)
+    else {
+      for (const { epoch } of doubted) if (epoch !== this.#epoch) this.#doubts.refute(epoch)
+      this.#mend(topic, messages)
+    }
+  }
+
+  /**
+   * Where the head has gone back, an older state of the database was restored, and sequences that were
+   * delivered are given out again. Under a new epoch they are not taken for the same messages.
+   */
+  async #readBehind(head: Sequence): Promise<LogSlice> {
+    const { log, onFault } = this.#parts
+    const slice = await log.read(this.name, head, REPAIR_LIMIT)
+    if (slice.topic.epoch !== this.#epoch || slice.topic.head >= head) return slice
+    await log.changeEpoch({ ...this.state, head })
+    onFault(new WentBackError(this.name, head, slice.topic.head))
+    return { topic: await log.topic(this.name), messages: [] }
+  }
+
+  /** All of the old epoch is handed on before; who has not come to its end yet never will. */
+  #changeEpoch(topic: TopicState, doubted: readonly Message[]): void {
+    if (this.#epoch !== undefined) this.#doubts.refute(this.#epoch)
+    this.flush()
+    this.#ring.clear()
+    this.#early.clear()
+    this.#begin(topic, doubted)
+    this.#cohorts.clear() // what theirs are rendering yet is of the old epoch
+    for (const listener of [...this.#listeners]) listener.changeEpoch()
+    this.#drainEarly()
+  }
+
+  /** Stands where the log does, with what has come of this epoch already. */
+  #begin({ epoch, head, tail }: TopicState, doubted: readonly Message[] = []): void {
+    this.#epoch = epoch
+    this.#head = head
+    this.#tail = tail
+    this.#headAtCheck = BEFORE_ALL // a comparison under way began with another numbering
+    this.#doubts.confirm(epoch)
+    for (const message of [...doubted, ...this.#doubts.take()]) {
+      if (message.epoch !== epoch) this.#doubt(message)
+      else if (message.sequence > head) this.#keepEarly(message)
     }
   }
 
@@ -278,5 +360,14 @@ export class LiveTopic implements Flushable {
     this.#head = head
     this.#arrived = this.#arrived.filter(({ ephemeral }) => ephemeral)
     this.#parts.tick.deliver(this)
+  }
+}
+
+/** Told to operators: only a restored backup, or a failover that lost commits, does this. */
+class WentBackError extends Error {
+  constructor(name: TopicName, known: Sequence, found: Sequence) {
+    super(
+      `The topic ${name} stood at ${known} and stands at ${found} now: an older state of the database was restored. It has a new epoch.`,
+    )
   }
 }

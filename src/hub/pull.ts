@@ -5,6 +5,7 @@ import { type Filter, passes } from './filter.ts'
 import type { LiveTopic, TopicListener } from './live-topic.ts'
 import type { Overflow } from './overflow.ts'
 import { Throttle } from './throttle.ts'
+import type { ControlEvent, Telling } from './topic-event.ts'
 import type { TopicReader } from './topic-reader.ts'
 
 /** How long a subscriber waits before it reads again from a log that was away, in milliseconds. */
@@ -13,7 +14,8 @@ const RETRY_MS = 500
 /** Messages that wait for the subscriber outside of their topics; of more, the oldest are dropped. */
 const MAX_WAITING = 1_000
 
-export interface PullOptions {
+export interface PullOptions<Item> {
+  readonly telling: Telling<Item>
   readonly filter: Filter
   readonly overflow: Overflow
   readonly maxPerSecond: number | undefined
@@ -26,36 +28,46 @@ interface Place {
   readonly stop: () => void
   /** It paused, and goes on until it has caught up. */
   isResumed: boolean
+  /** It has been up to date: what it reads from the log after that, it does because it was slow. */
+  hasKeptUp: boolean
+}
+
+/** Something to hand out. */
+interface Waiting<Item> {
+  readonly item: Item
+  /** What it shows; undefined for an event, which is never dropped. */
+  readonly message: AnyMessage | undefined
 }
 
 /**
  * Lets a subscriber take its messages one by one: in order within a topic, turn by turn between topics.
  * Holds nothing in memory but places, and what has none: ephemeral messages.
  */
-export class Pull {
-  readonly #options: PullOptions
-  readonly #throttle: Throttle<AnyMessage> | undefined
+export class Pull<Item> {
+  readonly #options: PullOptions<Item>
+  readonly #throttle: Throttle<Waiting<Item>> | undefined
   readonly #places: Place[] = []
   /** The places that may have something, each once, in the order in which they got it. */
   readonly #ready = new Set<Place>()
   /** What is not, or no longer, to be found in a topic. */
-  readonly #waiting: AnyMessage[] = []
+  readonly #waiting: Waiting<Item>[] = []
   #wake: (() => void) | undefined
   #dropped = 0
   #isPaused = false
   #isClosed = false
 
-  constructor(options: PullOptions) {
+  constructor(options: PullOptions<Item>) {
     this.#options = options
     const { maxPerSecond } = options
     if (maxPerSecond === undefined) return
     this.#throttle = new Throttle({
       maxPerSecond,
-      deliver: (message, dropped) => {
+      deliver: (waiting, dropped) => {
         this.#dropped += dropped
-        this.#keep(message)
+        this.#keep(waiting)
       },
-      bytesOf: sizeOf,
+      bytesOf: ({ message }) => (message === undefined ? 0 : sizeOf(message)),
+      isKept: ({ message }) => message === undefined,
     })
   }
 
@@ -76,18 +88,28 @@ export class Pull {
 
   /** Takes in one more topic, from where the reader stands. */
   add(topic: LiveTopic, reader: TopicReader): void {
-    const listener: TopicListener = { receive: (messages) => this.#receive(place, messages) }
-    const place: Place = { topic, reader, stop: topic.listen(listener), isResumed: false }
+    const listener: TopicListener = {
+      receive: (messages) => this.#receive(place, messages),
+      changeEpoch: () => this.#enqueue(place),
+    }
+    const place: Place = {
+      topic,
+      reader,
+      stop: topic.listen(listener),
+      isResumed: false,
+      hasKeptUp: false,
+    }
     this.#places.push(place)
     // What came before the last of the topics went live has called nobody back.
     if (reader.isBehind) this.#enqueue(place)
   }
 
-  /** The next message; undefined once this is closed. Rejects with what ends the subscription. */
-  async take(): Promise<AnyMessage | undefined> {
+  /** The next item; undefined once this is closed. Rejects with what ends the subscription. */
+  async take(): Promise<Item | undefined> {
     while (!this.#isClosed) {
-      const message = this.#waiting.shift() ?? (await this.#read())
-      if (message !== undefined && !this.#isClosed) return message
+      const waiting = this.#waiting.shift()
+      const item = waiting === undefined ? await this.#read() : waiting.item
+      if (item !== undefined && !this.#isClosed) return item
     }
     return undefined
   }
@@ -104,7 +126,9 @@ export class Pull {
 
   #receive(place: Place, messages: readonly AnyMessage[]): void {
     for (const message of messages) {
-      if (message.ephemeral && passes(message, this.#options.filter)) this.#accept(message)
+      if (message.ephemeral && passes(message, this.#options.filter)) {
+        this.#acceptEphemeral(place, message)
+      }
     }
     if (place.reader.isBehind) this.#enqueue(place)
   }
@@ -114,22 +138,42 @@ export class Pull {
     this.#wake?.()
   }
 
-  #accept(message: AnyMessage): void {
-    if (this.#throttle === undefined) this.#keep(message)
-    else this.#throttle.offer(message)
+  /** Live messages come behind what says that they are live: who has not caught up gets none. */
+  #acceptEphemeral({ reader }: Place, message: AnyMessage): void {
+    for (let event = reader.takeEvent(); event !== undefined; event = reader.takeEvent()) {
+      this.#tell(event)
+    }
+    if (reader.isReplaying) this.#dropped++
+    else this.#accept({ item: this.#options.telling.message(message, false), message })
   }
 
-  #keep(message: AnyMessage): void {
-    this.#waiting.push(message)
-    if (this.#waiting.length > MAX_WAITING) {
-      this.#waiting.shift()
-      this.#dropped++
+  #tell(event: ControlEvent): void {
+    const { telling } = this.#options
+    if (telling.event !== undefined) {
+      this.#accept({ item: telling.event(event), message: undefined })
     }
+  }
+
+  #accept(waiting: Waiting<Item>): void {
+    if (this.#throttle === undefined) this.#keep(waiting)
+    else this.#throttle.offer(waiting)
+  }
+
+  #keep(waiting: Waiting<Item>): void {
+    this.#waiting.push(waiting)
+    if (this.#waiting.length > MAX_WAITING) this.#dropOldestWaiting()
     this.#wake?.()
   }
 
-  /** One message of the topics; undefined where the next one is not to be handed out, or not yet. */
-  async #read(): Promise<AnyMessage | undefined> {
+  #dropOldestWaiting(): void {
+    const index = this.#waiting.findIndex(({ message }) => message !== undefined)
+    if (index === -1) return
+    this.#waiting.splice(index, 1)
+    this.#dropped++
+  }
+
+  /** The next of the topics; undefined where it is not to be handed out, or not yet. */
+  async #read(): Promise<Item | undefined> {
     const [place] = this.#ready
     if (place === undefined || this.#isPaused) {
       await this.#awake()
@@ -138,12 +182,14 @@ export class Pull {
     this.#ready.delete(place)
     if (this.#pauses(place)) return undefined
     this.#dropOldest(place)
-    const message = await this.#readFrom(place)
+    const next = await this.#readFrom(place)
     if (place.reader.isBehind) this.#ready.add(place)
-    else place.isResumed = false
-    if (message === undefined || !passes(message, this.#options.filter)) return undefined
-    if (this.#throttle === undefined) return message
-    this.#throttle.offer(message)
+    else {
+      place.isResumed = false
+      place.hasKeptUp = true
+    }
+    if (next === undefined || this.#throttle === undefined) return next?.item
+    this.#throttle.offer(next)
     return undefined
   }
 
@@ -164,8 +210,21 @@ export class Pull {
     reader.moveTo((topic.head - overflow.maxLag) as Sequence)
   }
 
+  async #readFrom({ reader, hasKeptUp }: Place): Promise<Waiting<Item> | undefined> {
+    const { telling, filter } = this.#options
+    const event = reader.takeEvent()
+    if (event !== undefined && telling.event !== undefined) {
+      return { item: telling.event(event), message: undefined }
+    }
+    const inMemory = reader.takeFromMemory()
+    const message = inMemory ?? (await this.#readOn(reader))
+    if (message === undefined || !passes(message, filter)) return undefined
+    const isReplayed = reader.isReplaying || (hasKeptUp && inMemory === undefined)
+    return { item: telling.message(message, isReplayed), message }
+  }
+
   /** A log that is away for the moment ends no subscription: it waits, and tries again. */
-  async #readFrom({ reader }: Place): Promise<AnyMessage | undefined> {
+  async #readOn(reader: TopicReader): Promise<AnyMessage | undefined> {
     try {
       return await reader.next()
     } catch (error) {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { bytesOf, type Message } from '../core/message.ts'
-import type { Sequence } from '../core/sequence.ts'
+import type { Position, Sequence } from '../core/sequence.ts'
 import type { TopicName } from '../core/topic-name.ts'
 import type { Log, LogSlice } from '../log/log.ts'
 
@@ -35,19 +35,25 @@ export class SharedReads {
 
   /**
    * The messages behind a sequence, as `Log.read`. Of a subscriber that is far behind, `lag` messages, they may
-   * begin before that: at a place where those of others begin, too.
+   * begin before that: at a place where those of others begin, too. They are those of the topic's epoch
+   * in the log, which is to be compared.
    */
-  async read(topic: TopicName, after: Sequence, lag: number): Promise<LogSlice> {
+  async read(
+    topic: TopicName,
+    { epoch, sequence: after }: Position,
+    lag: number,
+  ): Promise<LogSlice> {
     const aligned = lag > READ_LIMIT ? ((after - (after % READ_LIMIT)) as Sequence) : after
-    const slice = await this.#readAt(topic, aligned)
+    const slice = await this.#readAt(topic, { epoch, sequence: aligned })
+    if (slice.topic.epoch !== epoch) return slice
     const last = slice.messages.at(-1)
     // Large messages fill a slice before the place is reached; what is shared may end before it.
     const isReached = last !== undefined && last.sequence > after
     return isReached ? slice : this.#log.read(topic, after, READ_LIMIT)
   }
 
-  #readAt(topic: TopicName, after: Sequence): Promise<LogSlice> {
-    const key = `${after} ${topic}`
+  #readAt(topic: TopicName, { epoch, sequence: after }: Position): Promise<LogSlice> {
+    const key = `${epoch} ${after} ${topic}`
     const done = this.#done.get(key)
     if (done !== undefined) return Promise.resolve(done)
     const underWay = this.#underWay.get(key)
@@ -57,7 +63,7 @@ export class SharedReads {
     void reading.then(
       (slice) => {
         this.#underWay.delete(key)
-        this.#done.set(key, slice)
+        if (slice.topic.epoch === epoch) this.#done.set(key, slice)
       },
       () => this.#underWay.delete(key), // told to those who wait for it
     )

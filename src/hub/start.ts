@@ -1,11 +1,13 @@
 import { decodeCursor } from '../core/cursor.ts'
 import { BEFORE_ALL, type Position, type Sequence } from '../core/sequence.ts'
+import type { Snapshot } from '../core/snapshot.ts'
 import type { TopicName } from '../core/topic-name.ts'
-import type { Log, TopicState } from '../log/log.ts'
+import type { TopicState } from '../log/log.ts'
 import { CarillonError, type Gap } from '../protocol/errors.ts'
+import type { LoadSnapshot } from './story.ts'
 
-/** Topics that a consumer is looked up in at once. */
-const ACKED_BATCH = 1_000
+/** Topics that a consumer, or a snapshot, is looked up in at once. */
+const LOOKUP_BATCH = 1_000
 
 /** Where a subscriber begins in its topics, and what it does where it cannot. */
 export interface Start {
@@ -15,8 +17,34 @@ export interface Start {
   readonly acked: Acked | undefined
   /** Else with the newest so many messages; undefined for where the topics stand. */
   readonly last: number | undefined
-  /** Ends, or goes on with the oldest message that is still kept. */
-  readonly onGap: 'fail' | 'skip'
+  /** With the newest snapshot, in the topics that have one and no valid place of the above two. */
+  readonly snapshots?: SnapshotSource | undefined
+  /** Ends, or goes on with the oldest message that is still kept, and tells of it or not. */
+  readonly onGap: 'fail' | 'skip' | 'tell'
+}
+
+/** Where snapshots are. */
+export interface SnapshotSource {
+  /** The newest of a topic; undefined where there is none. */
+  snapshot(topic: TopicName): Promise<Snapshot | undefined>
+  /** Which of these topics have one. */
+  having(topics: readonly TopicName[]): Promise<ReadonlySet<TopicName>>
+}
+
+/** The part of a live topic that says where a subscriber can begin. */
+export interface Startable {
+  readonly state: TopicState
+  refresh(): Promise<void>
+}
+
+/** Where a subscriber begins in a topic. */
+export interface Beginning {
+  /** Everything up to this counts as taken. */
+  readonly position: Position
+  /** Nothing that was published before is wanted. */
+  readonly isLive: boolean
+  /** Where to begin with a snapshot instead, if there is one. */
+  readonly loadSnapshot: LoadSnapshot | undefined
 }
 
 /** What a consumer has acknowledged in each of these topics; those without any are left out. */
@@ -48,24 +76,46 @@ export function parseAfter(
 }
 
 /**
- * The sequence behind which a subscriber begins, in a topic that is live. It may be past what has come
- * here so far: another instance may know more.
+ * Where a subscriber begins, in a topic that is live. It may be past what has come here so far: another
+ * instance may know more.
  * @throws CarillonError CURSOR_EXPIRED with the gap, INVALID_CURSOR, SERVICE_UNAVAILABLE
  */
-export async function startIn(state: TopicState, start: Start, log: Log): Promise<Sequence> {
-  const position = start.after.get(state.name) ?? (await ackedPosition(state, start))
-  if (position === undefined) {
-    return start.acked === undefined ? startAtEnd(state, start.last) : begin(state)
-  }
+export async function beginIn(topic: Startable, start: Start): Promise<Beginning> {
+  const { name } = topic.state
+  const position = start.after.get(name) ?? (await ackedPosition(topic.state, start))
+  const loadSnapshot = snapshotLoader(name, start, position)
+  if (position === undefined) return startWithout(topic.state, start, loadSnapshot)
+  if (isUnknown(position, topic.state)) await topic.refresh()
+  const { state } = topic
   const gap = gapBehind(position, state)
-  if (gap !== undefined) {
-    if (start.onGap === 'fail') throw gapError(gap)
-    return begin(state)
+  if (gap === undefined) {
+    const isLive = position.sequence === state.head
+    if (position.sequence <= state.head) return { position, isLive, loadSnapshot: undefined }
+    throw new CarillonError('INVALID_CURSOR', 'This cursor is past the head of the topic.')
   }
-  if (position.sequence <= state.head) return position.sequence
-  const { head } = await log.topic(state.name)
-  if (position.sequence <= head) return position.sequence
-  throw new CarillonError('INVALID_CURSOR', 'This cursor is past the head of the topic.')
+  if (start.onGap === 'fail') throw gapError(gap)
+  const from = start.onGap === 'tell' ? position : oldest(state)
+  return { position: from, isLive: false, loadSnapshot }
+}
+
+/** Another instance may know of a newer epoch, or head. */
+function isUnknown({ epoch, sequence }: Position, state: TopicState): boolean {
+  return epoch !== state.epoch || sequence > state.head
+}
+
+/** One that takes the place of `position` has to be further on. */
+function snapshotLoader(
+  name: TopicName,
+  { snapshots }: Start,
+  position: Position | undefined,
+): LoadSnapshot | undefined {
+  if (snapshots === undefined) return undefined
+  return async () => {
+    const snapshot = await snapshots.snapshot(name)
+    if (snapshot === undefined || position === undefined) return snapshot
+    const isFurtherOn = snapshot.epoch !== position.epoch || snapshot.sequence > position.sequence
+    return isFurtherOn ? snapshot : undefined
+  }
 }
 
 /** What ends a subscription that may not skip what is no longer there. */
@@ -86,35 +136,47 @@ async function ackedPosition(
 }
 
 /**
- * Which of these topics a subscriber has something to read in at once, with where it begins where that
- * is known; of all others it wants to hear once something is published.
+ * Which of these topics a subscriber has something to read in at once; of all others it wants to hear
+ * once something is published.
  */
 export async function topicsBehind(
-  heads: ReadonlyMap<TopicName, Sequence>,
-  { acked, last }: Start,
-): Promise<ReadonlyMap<TopicName, Sequence | undefined>> {
-  const behind = new Map<TopicName, Sequence | undefined>()
-  if (acked === undefined && last === undefined) return behind
+  heads: ReadonlyMap<TopicName, Position>,
+  start: Start,
+): Promise<ReadonlySet<TopicName>> {
+  const { acked, last, snapshots } = start
+  const behind = new Set<TopicName>()
+  const isLive = acked === undefined && last === undefined
+  if (isLive && snapshots === undefined) return behind
   const names = [...heads.keys()]
-  for (let start = 0; start < names.length; start += ACKED_BATCH) {
-    const some = names.slice(start, start + ACKED_BATCH)
+  for (let first = 0; first < names.length; first += LOOKUP_BATCH) {
+    const some = names.slice(first, first + LOOKUP_BATCH)
     const sequences = await acked?.(some)
+    const begun = await snapshots?.having(some)
     for (const name of some) {
-      const sequence = sequences?.get(name)
-      if ((sequence ?? BEFORE_ALL) < (heads.get(name) ?? BEFORE_ALL)) behind.set(name, sequence)
+      const head = heads.get(name)?.sequence ?? BEFORE_ALL
+      const known = isLive ? head : (sequences?.get(name) ?? BEFORE_ALL)
+      if (known < head || begun?.has(name) === true) behind.add(name)
     }
   }
   return behind
 }
 
-function startAtEnd(state: TopicState, last: number | undefined): Sequence {
-  if (last === undefined) return state.head
-  return Math.max(begin(state), state.head - last) as Sequence
+/** Where a subscriber begins that has no place yet. */
+function startWithout(
+  state: TopicState,
+  { acked, last = 0 }: Start,
+  loadSnapshot: LoadSnapshot | undefined,
+): Beginning {
+  const { epoch, head } = state
+  const first = oldest(state).sequence
+  const sequence = acked === undefined ? (Math.max(first, head - last) as Sequence) : first
+  const isLive = sequence === head && loadSnapshot === undefined
+  return { position: { epoch, sequence }, isLive, loadSnapshot }
 }
 
 /** What stands right before the oldest message that is kept. */
-function begin({ head, tail }: TopicState): Sequence {
-  return tail === 0 ? head : ((tail - 1) as Sequence)
+function oldest({ epoch, head, tail }: TopicState): Position {
+  return { epoch, sequence: tail === 0 ? head : ((tail - 1) as Sequence) }
 }
 
 function gapBehind({ epoch, sequence }: Position, state: TopicState): Gap | undefined {
@@ -122,7 +184,7 @@ function gapBehind({ epoch, sequence }: Position, state: TopicState): Gap | unde
   if (epoch !== state.epoch) {
     return { topic, fromSequence: sequence + 1, toSequence: sequence + 1, reason: 'EPOCH_CHANGED' }
   }
-  const oldest = begin(state)
-  if (sequence >= oldest) return undefined
-  return { topic, fromSequence: sequence + 1, toSequence: oldest, reason: 'RETENTION' }
+  const before = oldest(state).sequence
+  if (sequence >= before) return undefined
+  return { topic, fromSequence: sequence + 1, toSequence: before, reason: 'RETENTION' }
 }

@@ -3,7 +3,11 @@ import type { TopicName } from '../core/topic-name.ts'
 import { Feed, type FeedTarget } from './feed.ts'
 import type { LiveTopic } from './live-topic.ts'
 import { Pull, type PullOptions } from './pull.ts'
+import type { TopicEvent } from './topic-event.ts'
 import type { TopicReader } from './topic-reader.ts'
+
+/** What a client can subscribe to. */
+export type AnySubscription = Subscription<AnyMessage> | Subscription<TopicEvent>
 
 /** A subscriber's place in a topic, and how to leave it. */
 export interface SubscribedTopic {
@@ -12,20 +16,23 @@ export interface SubscribedTopic {
   readonly release: () => void
 }
 
-export interface SubscriptionOptions extends PullOptions {
-  readonly onClose: (subscription: Subscription) => void
+export interface SubscriptionOptions<Item> extends PullOptions<Item> {
+  readonly onClose: () => void
 }
 
 /**
  * The messages of some topics, one after the other: in order within a topic, turn by turn between
- * topics. A subscriber that is slow holds nothing in memory but its places.
+ * topics. A subscriber that is slow holds nothing in memory but its places. One to events tells, in the same
+ * order, what happens besides.
  */
-export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDisposable {
-  readonly #options: SubscriptionOptions
+export class Subscription<Item = AnyMessage>
+  implements AsyncIterableIterator<Item>, AsyncDisposable
+{
+  readonly #options: SubscriptionOptions<Item>
   readonly #topics = new Map<TopicName, SubscribedTopic>()
   /** How messages leave: taken one by one, or pushed to a socket. */
-  #way: Pull | Feed
-  #messages: AsyncGenerator<AnyMessage, undefined> | undefined
+  #way: Pull<Item> | Feed
+  #items: AsyncGenerator<Item, undefined> | undefined
   /** Resolves the promise of the end that everyone waits for who asks for pushed messages. */
   #end: (() => void) | undefined
   #ended: Promise<void> | undefined
@@ -35,7 +42,7 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
   #failure: { readonly error: unknown } | undefined
   #closed = false
 
-  constructor(options: SubscriptionOptions) {
+  constructor(options: SubscriptionOptions<Item>) {
     this.#options = options
     this.#way = new Pull(options)
   }
@@ -65,6 +72,11 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
     if (this.#way instanceof Pull) this.#way.resume()
   }
 
+  /** Whether it is told of more than messages. */
+  get tellsEvents(): boolean {
+    return this.#options.telling.event !== undefined
+  }
+
   has(topic: TopicName): boolean {
     return this.#topics.has(topic)
   }
@@ -89,16 +101,16 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
     for (const { topic, reader } of this.#topics.values()) this.#way.add(topic, reader)
   }
 
-  next(): Promise<IteratorResult<AnyMessage, undefined>> {
+  next(): Promise<IteratorResult<Item, undefined>> {
     if (this.#way instanceof Feed) return this.#untilEnd()
-    this.#messages ??= this.#pull(this.#way)
-    return this.#messages.next()
+    this.#items ??= this.#pull(this.#way)
+    return this.#items.next()
   }
 
   /** Ends the subscription, also while a `next()` is pending. Idempotent. */
-  async return(): Promise<IteratorResult<AnyMessage, undefined>> {
+  async return(): Promise<IteratorResult<Item, undefined>> {
     this.close()
-    await this.#messages?.return(undefined)
+    await this.#items?.return(undefined)
     return { done: true, value: undefined }
   }
 
@@ -129,7 +141,7 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
     this.#topics.clear()
     this.#end?.()
     this.#onClosed?.()
-    this.#options.onClose(this)
+    this.#options.onClose()
   }
 
   [Symbol.asyncIterator](): this {
@@ -145,7 +157,7 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
     this.close()
   }
 
-  async #untilEnd(): Promise<IteratorResult<AnyMessage, undefined>> {
+  async #untilEnd(): Promise<IteratorResult<Item, undefined>> {
     if (!this.#closed) {
       this.#ended ??= new Promise((resolve) => {
         this.#end = resolve
@@ -158,12 +170,12 @@ export class Subscription implements AsyncIterableIterator<AnyMessage>, AsyncDis
     return { done: true, value: undefined }
   }
 
-  async *#pull(pull: Pull): AsyncGenerator<AnyMessage, undefined> {
+  async *#pull(pull: Pull<Item>): AsyncGenerator<Item, undefined> {
     try {
       for (;;) {
-        const message = await pull.take()
-        if (message === undefined) break
-        yield message
+        const item = await pull.take()
+        if (item === undefined) break
+        yield item
       }
       // Pushed from now on: who was already waiting for a message waits for the end.
       if (this.#way !== pull) await this.#untilEnd()

@@ -3,13 +3,14 @@ import { MAX_ID_LENGTH, parseFilter, parseText } from '../core/text.ts'
 import { parseTopicPattern, type TopicName, type TopicPattern } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
-import type { Hub } from './hub.ts'
+import type { Hub, HubSubscribeOptions } from './hub.ts'
 import { type OverflowRequest, parseOverflow } from './overflow.ts'
-import { type Acked, parseAfter, type Start } from './start.ts'
+import { type Acked, parseAfter, type SnapshotSource, type Start } from './start.ts'
 import type { Subscription } from './subscription.ts'
+import type { TopicEvent } from './topic-event.ts'
 
 /** What a subscriber asks for. Null and undefined both stand for "not given". */
-export interface SubscribeRequest {
+export interface TopicsRequest {
   /** 1 to 100 topics, or patterns such as `chat:*`. */
   readonly topics: readonly string[]
   /** Only messages from these users. */
@@ -27,13 +28,26 @@ export interface SubscribeRequest {
   readonly consumer?: string | null | undefined
   /** 1 to 1000: topics without a cursor begin with the newest so many messages. */
   readonly last?: number | null | undefined
-  /**
-   * What happens where messages behind a cursor are no longer there: the subscription ends with
-   * CURSOR_EXPIRED (`FAIL`, the default), or goes on with the oldest that is (`SKIP`).
-   */
-  readonly onGap?: 'FAIL' | 'SKIP' | null | undefined
   /** 1 to 1000: at most so many a second; of those that are too many, the newest. */
   readonly maxPerSecond?: number | null | undefined
+}
+
+/** What a subscriber of messages asks for. */
+export interface SubscribeRequest extends TopicsRequest {
+  /**
+   * What happens where messages are no longer there: the subscription ends with CURSOR_EXPIRED (`FAIL`,
+   * the default), or goes on with the oldest that is (`SKIP`).
+   */
+  readonly onGap?: 'FAIL' | 'SKIP' | null | undefined
+}
+
+/** What a subscriber of events asks for: gaps are among the events. */
+export interface EventsRequest extends TopicsRequest {
+  /**
+   * Begin with the newest snapshot of each topic that has one, and what came after it; but behind a
+   * cursor or what a consumer has acknowledged, where the messages from there on are kept. Default false.
+   */
+  readonly snapshot?: boolean | null | undefined
 }
 
 export interface SubscribeLimits {
@@ -55,6 +69,7 @@ export interface ConsumerPositions {
 export interface SubscriptionsParts {
   readonly hub: Hub
   readonly consumers: ConsumerPositions
+  readonly snapshots: SnapshotSource
   readonly limits: SubscribeLimits
 }
 
@@ -62,11 +77,13 @@ export interface SubscriptionsParts {
 export class Subscriptions {
   readonly #hub: Hub
   readonly #consumers: ConsumerPositions
+  readonly #snapshots: SnapshotSource
   readonly #limits: SubscribeLimits
 
-  constructor({ hub, consumers, limits }: SubscriptionsParts) {
+  constructor({ hub, consumers, snapshots, limits }: SubscriptionsParts) {
     this.#hub = hub
     this.#consumers = consumers
+    this.#snapshots = snapshots
     this.#limits = limits
   }
 
@@ -81,6 +98,34 @@ export class Subscriptions {
     reader: Filter['reader'],
     overflow: OverflowRequest = {},
   ): Promise<Subscription> {
+    const start = { ...this.#start(request, reader.userId), onGap: parseOnGap(request.onGap) }
+    return this.#hub.subscribe(this.#patterns(request), {
+      ...this.#options(request, reader, overflow),
+      start,
+    })
+  }
+
+  /**
+   * As `open`, with what happens besides messages. What a cursor points at may be gone: that is told.
+   * @throws CarillonError as `open`, but never CURSOR_EXPIRED
+   */
+  async openEvents(
+    request: EventsRequest,
+    reader: Filter['reader'],
+    overflow: OverflowRequest = {},
+  ): Promise<Subscription<TopicEvent>> {
+    const snapshots = request.snapshot === true ? this.#snapshots : undefined
+    return this.#hub.subscribeToEvents(this.#patterns(request), {
+      ...this.#options(request, reader, overflow),
+      start: { ...this.#start(request, reader.userId), snapshots, onGap: 'tell' },
+    })
+  }
+
+  #options(
+    request: TopicsRequest,
+    reader: Filter['reader'],
+    overflow: OverflowRequest,
+  ): HubSubscribeOptions {
     const { filterValues } = this.#limits
     const filter: Filter = {
       reader,
@@ -88,15 +133,11 @@ export class Subscriptions {
       types: parseFilter('types', request.types, filterValues),
       echo: request.echo ?? true,
     }
-    return this.#hub.subscribe(this.#patterns(request), {
-      filter,
-      maxPerSecond: this.#maxPerSecond(request),
-      overflow: parseOverflow(overflow),
-      start: this.#start(request, reader.userId),
-    })
+    const maxPerSecond = this.#maxPerSecond(request)
+    return { filter, maxPerSecond, overflow: parseOverflow(overflow) }
   }
 
-  #patterns({ topics }: SubscribeRequest): readonly TopicPattern[] {
+  #patterns({ topics }: TopicsRequest): readonly TopicPattern[] {
     const max = this.#limits.subscriptionTopics
     if (!Array.isArray(topics) || topics.length < 1 || topics.length > max) {
       throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`)
@@ -104,7 +145,7 @@ export class Subscriptions {
     return topics.map(parseTopicPattern)
   }
 
-  #start({ after, consumer, last, onGap }: SubscribeRequest, userId: string): Start {
+  #start({ after, consumer, last }: TopicsRequest, userId: string): Omit<Start, 'onGap'> {
     if (consumer != null && last != null) {
       throw new CarillonError('INVALID_INPUT', 'Give `consumer` or `last`, not both.')
     }
@@ -112,7 +153,6 @@ export class Subscriptions {
       after: parseAfter(after),
       acked: consumer == null ? undefined : this.#acked(consumer, userId),
       last: this.#last(last),
-      onGap: parseOnGap(onGap ?? 'FAIL'),
     }
   }
 
@@ -128,7 +168,7 @@ export class Subscriptions {
     throw new CarillonError('INVALID_LIMIT', `\`last\` is 1 to ${max}.`)
   }
 
-  #maxPerSecond({ maxPerSecond }: SubscribeRequest): number | undefined {
+  #maxPerSecond({ maxPerSecond }: TopicsRequest): number | undefined {
     if (maxPerSecond == null) return undefined
     const max = this.#limits.maxPerSecond
     if (Number.isInteger(maxPerSecond) && maxPerSecond >= 1 && maxPerSecond <= max) {
@@ -139,7 +179,7 @@ export class Subscriptions {
 }
 
 function parseOnGap(onGap: unknown): Start['onGap'] {
-  if (onGap === 'FAIL') return 'fail'
+  if (onGap == null || onGap === 'FAIL') return 'fail'
   if (onGap === 'SKIP') return 'skip'
   throw new CarillonError('INVALID_INPUT', '`onGap` is FAIL or SKIP.')
 }

@@ -10,6 +10,8 @@ export interface ThrottleOptions<Item> {
   /** Takes an item, with how many were left out since the one before it. */
   readonly deliver: (item: Item, dropped: number) => void
   readonly bytesOf: (item: Item) => number
+  /** What is never left out, and counts for nothing, but keeps its place. Default: nothing. */
+  readonly isKept?: (item: Item) => boolean
 }
 
 /**
@@ -20,6 +22,8 @@ export class Throttle<Item> {
   readonly #options: ThrottleOptions<Item>
   #held: Item[] = []
   #heldBytes = 0
+  /** Of the held items, those that are kept. */
+  #keptCount = 0
   /** Items that passed in this window. */
   #passed = 0
   #windowStart = Number.NEGATIVE_INFINITY
@@ -32,7 +36,8 @@ export class Throttle<Item> {
 
   offer(item: Item): void {
     this.#openWindow()
-    if (this.#held.length === 0 && this.#passed < this.#options.maxPerSecond) this.#pass(item)
+    if (this.#isKept(item)) this.#keep(item)
+    else if (this.#held.length === 0 && this.#passed < this.#options.maxPerSecond) this.#pass(item)
     else this.#hold(item)
   }
 
@@ -50,7 +55,24 @@ export class Throttle<Item> {
   }
 
   #pass(item: Item): void {
-    this.#passed++
+    if (!this.#isKept(item)) this.#passed++
+    this.#deliver(item)
+  }
+
+  #isKept(item: Item): boolean {
+    return this.#options.isKept?.(item) === true
+  }
+
+  /** Behind what is held, if anything is. */
+  #keep(item: Item): void {
+    if (this.#held.length === 0) this.#deliver(item)
+    else {
+      this.#held.push(item)
+      this.#keptCount++
+    }
+  }
+
+  #deliver(item: Item): void {
     const dropped = this.#dropped
     this.#dropped = 0
     this.#options.deliver(item, dropped)
@@ -59,17 +81,22 @@ export class Throttle<Item> {
   #hold(item: Item): void {
     this.#held.push(item)
     this.#heldBytes += this.#options.bytesOf(item)
-    while (this.#isFull && this.#held.length > 1) this.#leaveOutOldest()
+    while (this.#isFull && this.#heldCount > 1) this.#leaveOutOldest()
     const elapsed = performance.now() - this.#windowStart
     this.#timer ??= setTimeout(() => this.#release(), Math.max(0, WINDOW_MS - elapsed)).unref()
   }
 
   get #isFull(): boolean {
-    return this.#held.length > this.#options.maxPerSecond || this.#heldBytes > MAX_HELD_BYTES
+    return this.#heldCount > this.#options.maxPerSecond || this.#heldBytes > MAX_HELD_BYTES
+  }
+
+  get #heldCount(): number {
+    return this.#held.length - this.#keptCount
   }
 
   #leaveOutOldest(): void {
-    const oldest = this.#held.shift()
+    const index = this.#held.findIndex((item) => !this.#isKept(item))
+    const [oldest] = index === -1 ? [] : this.#held.splice(index, 1)
     if (oldest === undefined) return
     this.#heldBytes -= this.#options.bytesOf(oldest)
     this.#dropped++
@@ -82,6 +109,7 @@ export class Throttle<Item> {
     const held = this.#held
     this.#held = []
     this.#heldBytes = 0
+    this.#keptCount = 0
     for (const item of held) this.#pass(item)
   }
 }

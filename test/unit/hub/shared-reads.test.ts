@@ -8,6 +8,8 @@ import { rejection } from '../../support/rejection.ts'
 
 const chat = 'chat:1' as TopicName
 const head = 2_000 as Sequence
+const epoch = '0123456789ab' as Epoch
+const start = { epoch, sequence: 0 as Sequence }
 
 /** A log of messages 1…2000 that gives so many at once, and counts how often it is read. */
 function setUp(most = 500) {
@@ -17,14 +19,15 @@ function setUp(most = 500) {
       reads.push(after)
       const count = Math.min(limit, most, head - after)
       return {
-        topic: { name, epoch: '0123456789ab' as Epoch, head, tail: 1 as Sequence },
+        topic: { name, epoch, head, tail: 1 as Sequence },
         messages: Array.from({ length: count }, (_, n) => message({ sequence: after + n + 1 })),
       }
     },
   }
   const shared = new SharedReads(log)
-  const read = (after: number, lag = head - after) => shared.read(chat, after as Sequence, lag)
-  return { reads, read }
+  const read = (after: number, lag = head - after) =>
+    shared.read(chat, { epoch, sequence: after as Sequence }, lag)
+  return { reads, read, shared }
 }
 
 test('reads once what many want at the same time, and a moment later', async () => {
@@ -65,8 +68,16 @@ test('shares no failure with who comes later', async () => {
       return read(0)
     },
   })
-  const reading = [1, 2].map(() => rejection(shared.read(chat, 0 as Sequence, 1)))
+  const reading = [1, 2].map(() => rejection(shared.read(chat, start, 1)))
   expect(await Promise.all(reading)).toHaveLength(2)
   fails = false
-  expect((await shared.read(chat, 0 as Sequence, 1)).messages).toHaveLength(500)
+  expect((await shared.read(chat, start, 1)).messages).toHaveLength(500)
+})
+
+test('shares nothing between epochs', async () => {
+  const { reads, read, shared } = setUp()
+  const old = { epoch: 'ffffffffffff' as Epoch, sequence: 1_000 as Sequence }
+  await read(1_000)
+  for (let n = 0; n < 2; n++) expect((await shared.read(chat, old, 1_000)).topic.epoch).toBe(epoch)
+  expect(reads).toEqual([1_000, 1_000, 1_000])
 })

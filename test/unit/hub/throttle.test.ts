@@ -88,6 +88,25 @@ test('opens the next window with the first item that comes after the last one', 
   ])
 })
 
+test('leaves nothing out that is kept, counts it for nothing, and keeps its place', () => {
+  const items: (number | string)[] = []
+  const throttle = new Throttle<number | string>({
+    maxPerSecond: 2,
+    deliver: (item, dropped) => void items.push(dropped === 0 ? item : `${item} -${dropped}`),
+    bytesOf: () => 1,
+    isKept: (item) => typeof item === 'string',
+  })
+  for (const item of ['a', 1, 'b', 2, 3, 'c', 4, 'd', 5]) throttle.offer(item)
+  expect(items).toEqual(['a', 1, 'b', 2])
+  vi.advanceTimersByTime(1_000)
+  expect(items.slice(4)).toEqual(['c -1', 4, 'd', 5])
+  throttle.offer('e')
+  throttle.offer(6)
+  expect(items.slice(8)).toEqual(['e'])
+  vi.advanceTimersByTime(1_000)
+  expect(items.slice(9)).toEqual([6])
+})
+
 test('keeps the order where the timer is late', () => {
   const { offer, items } = open(2)
   offer(3)
