@@ -13,7 +13,15 @@ export type { CarillonExtensions } from './graphql/extensions.ts'
 export type { HubBounds } from './hub/hub.ts'
 export type { OverflowRequest } from './hub/overflow.ts'
 export type { Subscription } from './hub/subscription.ts'
-export type { SubscribeRequest } from './hub/subscriptions.ts'
+export type { EventsRequest, SubscribeRequest, TopicsRequest } from './hub/subscriptions.ts'
+export type {
+  CaughtUpEvent,
+  ControlEvent,
+  GapEvent,
+  MessageEvent,
+  SnapshotEvent,
+  TopicEvent,
+} from './hub/topic-event.ts'
 export type { GroupCommitBounds } from './log/group-commit.ts'
 export type { HistoryRequest } from './log/history.ts'
 export type { Page, TopicState } from './log/log.ts'
@@ -23,6 +31,7 @@ export { CLOSE_CODES } from './protocol/close-codes.ts'
 export { CarillonError, ERRORS, type ErrorCode, type ErrorEntry } from './protocol/errors.ts'
 export type { PublishRequest } from './publish/publish-request.ts'
 export type { Published } from './publish/publisher.ts'
+export type { PurgeOptions } from './publish/purger.ts'
 export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './redis/redis-address.ts'
 export {
   type CallOptions,

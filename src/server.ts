@@ -21,16 +21,19 @@ import { schema } from './graphql/schema.ts'
 import { Hub, type HubBounds } from './hub/hub.ts'
 import type { OverflowRequest } from './hub/overflow.ts'
 import type { Subscription } from './hub/subscription.ts'
-import { type SubscribeRequest, Subscriptions } from './hub/subscriptions.ts'
+import { type EventsRequest, type SubscribeRequest, Subscriptions } from './hub/subscriptions.ts'
+import type { TopicEvent } from './hub/topic-event.ts'
 import type { GroupCommitBounds } from './log/group-commit.ts'
 import { History, type HistoryRequest } from './log/history.ts'
-import type { Page } from './log/log.ts'
+import type { Page, TopicState } from './log/log.ts'
 import { PrismaLog } from './log/prisma-log.ts'
+import { PurgeSweeper } from './log/purge-sweeper.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
 import { type Published, Publisher } from './publish/publisher.ts'
+import { type PurgeOptions, Purger } from './publish/purger.ts'
 import {
   type RedisAddress,
   type RedisClusterOptions,
@@ -138,6 +141,11 @@ export interface Carillon extends AsyncDisposable {
     handler: MessageHandler,
     options?: SubscribeOptions,
   ): Promise<HandlerSubscription>
+  /**
+   * Messages, and with them when each topic has caught up, where messages are missing, and which
+   * snapshot to start from: look at `kind`. As `subscribe` else.
+   */
+  events(request: EventsRequest, options?: SubscribeOptions): Promise<Subscription<TopicEvent>>
   /** Records how far a durable reader has come. */
   ack(request: AckRequest, options?: CallOptions): Promise<Consumer>
 
@@ -145,6 +153,12 @@ export interface Carillon extends AsyncDisposable {
   saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
   /** The newest state of a topic that was saved; undefined where none was. */
   snapshot(topic: string): Promise<Snapshot | undefined>
+
+  /**
+   * Removes every message of a topic, its consumers and its snapshot, and starts a new epoch; answers
+   * where it stands then. An empty topic stays as it is.
+   */
+  purgeTopic(topic: string, options?: PurgeOptions): Promise<TopicState>
 
   /** Answers requests to /graphql and /health; all of it but WebSockets. */
   fetch(request: Request): Promise<Response>
@@ -205,6 +219,7 @@ class CarillonServer implements Carillon {
   readonly #log: PrismaLog
   readonly #bus: Bus
   readonly #hub: Hub
+  readonly #sweeper: PurgeSweeper
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
   readonly #services: Services
@@ -227,6 +242,8 @@ class CarillonServer implements Carillon {
       onFault: report,
       bounds: options.delivery ?? {},
     })
+    this.#sweeper = new PurgeSweeper({ database, onFault: report })
+    const snapshots = new Snapshots({ store: new PrismaSnapshotStore(database), limits })
     const acks = new Acks(new PrismaConsumerStore(database))
     this.#services = {
       limits,
@@ -234,8 +251,13 @@ class CarillonServer implements Carillon {
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
       acks,
-      snapshots: new Snapshots({ store: new PrismaSnapshotStore(database), limits }),
-      subscriptions: new Subscriptions({ hub: this.#hub, consumers: acks, limits }),
+      purger: new Purger({
+        log: this.#log,
+        bus: this.#bus,
+        onPurged: () => this.#sweeper.wake(),
+      }),
+      snapshots,
+      subscriptions: new Subscriptions({ hub: this.#hub, consumers: acks, snapshots, limits }),
     }
     this.schema = options.extendSchema?.(schema) ?? schema
     const documents = new Documents(this.schema)
@@ -287,6 +309,18 @@ class CarillonServer implements Carillon {
     return handle(await this.#open(request, third), second)
   }
 
+  async events(
+    request: EventsRequest,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription<TopicEvent>> {
+    this.#ensureOpen()
+    options.signal?.throwIfAborted()
+    const { subscriptions } = this.#services
+    const events = await subscriptions.openEvents(request, viewerOf(options.as), options)
+    if (options.signal !== undefined) events.closeOn(options.signal)
+    return events
+  }
+
   async ack(request: AckRequest, { as }: CallOptions = {}): Promise<Consumer> {
     this.#ensureOpen()
     return this.#services.acks.ack(request, viewerOf(as).userId)
@@ -300,6 +334,11 @@ class CarillonServer implements Carillon {
   async snapshot(topic: string): Promise<Snapshot | undefined> {
     this.#ensureOpen()
     return this.#services.snapshots.snapshot(parseTopicName(topic))
+  }
+
+  async purgeTopic(topic: string, options: PurgeOptions = {}): Promise<TopicState> {
+    this.#ensureOpen()
+    return this.#services.purger.purge(topic, options)
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -346,6 +385,7 @@ class CarillonServer implements Carillon {
     await this.#resumeStore[Symbol.asyncDispose]()
     await this.#log.close()
     await this.#hub.close()
+    await this.#sweeper.close()
     await this.#bus.close()
     await this.database.close()
   }

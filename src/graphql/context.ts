@@ -6,6 +6,7 @@ import type { Subscriptions } from '../hub/subscriptions.ts'
 import type { History } from '../log/history.ts'
 import type { Log } from '../log/log.ts'
 import type { Publisher } from '../publish/publisher.ts'
+import type { Purger } from '../publish/purger.ts'
 import type { Snapshots } from '../snapshots/snapshots.ts'
 
 /** What resolvers work with. */
@@ -13,6 +14,7 @@ export interface Services {
   readonly log: Log
   readonly history: History
   readonly publisher: Publisher
+  readonly purger: Purger
   readonly acks: Acks
   readonly subscriptions: Subscriptions
   readonly snapshots: Snapshots

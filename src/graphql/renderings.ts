@@ -8,6 +8,7 @@ import {
 } from 'graphql'
 import type { AnyMessage } from '../core/message.ts'
 import type { Body, Rendering } from '../hub/rendering.ts'
+import type { TopicEvent } from '../hub/topic-event.ts'
 import { cohortKey } from './cohort-key.ts'
 import type { GraphQLContext } from './context.ts'
 import { type DirectRendering, directRendering } from './direct-rendering.ts'
@@ -43,10 +44,11 @@ export class Renderings {
     return this.#byKey.size
   }
 
-  use(args: LiveArgs): RenderingUse {
+  /** @param tellsEvents whether the operation subscribes to events, or to messages only */
+  use(args: LiveArgs, tellsEvents = false): RenderingUse {
     const { text, isPerViewer } = keyOf(args)
     const shared = this.#byKey.get(text) ?? {
-      rendering: new Execution(isPerViewer ? args : withoutViewer(args), this.#report),
+      rendering: this.#rendering(isPerViewer ? args : withoutViewer(args), tellsEvents),
       users: 0,
     }
     this.#byKey.set(text, shared)
@@ -59,6 +61,24 @@ export class Renderings {
         used = false
       },
     }
+  }
+
+  #rendering(args: ExecutionArgs, tellsEvents: boolean): Rendering {
+    const execution = new Execution(args, this.#report)
+    return tellsEvents ? new EventRendering(execution) : execution
+  }
+}
+
+/** Renders events by executing the operation for each of them. */
+class EventRendering implements Rendering {
+  readonly renderEvent: (event: TopicEvent) => Body | Promise<Body>
+
+  constructor(execution: Execution) {
+    this.renderEvent = (event) => execution.execute(event)
+  }
+
+  render(message: AnyMessage): Body | Promise<Body> {
+    return this.renderEvent({ kind: 'message', message, replayed: false })
   }
 }
 
@@ -76,12 +96,12 @@ class Execution implements Rendering {
   }
 
   render(message: AnyMessage): Body | Promise<Body> {
-    return this.#direct?.(message) ?? this.#execute(message)
+    return this.#direct?.(message) ?? this.execute(message)
   }
 
-  #execute(message: AnyMessage): Body | Promise<Body> {
+  execute(rootValue: AnyMessage | TopicEvent): Body | Promise<Body> {
     try {
-      const result = execute({ ...this.#args, rootValue: message })
+      const result = execute({ ...this.#args, rootValue })
       if (!(result instanceof Promise)) return this.#encode(result)
       return result
         .then((settled) => this.#encode(settled))

@@ -1,14 +1,8 @@
 import { builder } from './builder.ts'
 import { carillon } from './extensions.ts'
 import { Message } from './message.ts'
-
-const GapPolicy = builder.enumType('GapPolicy', {
-  description: 'What happens where messages behind a cursor are no longer there.',
-  values: {
-    FAIL: { description: 'End the subscription with the error CURSOR_EXPIRED.' },
-    SKIP: { description: 'Go on with the oldest message that is still kept.' },
-  },
-})
+import { GapPolicy, subscriptionArgs } from './subscription-args.ts'
+import { TopicEvent } from './topic-event.ts'
 
 builder.subscriptionFields((t) => ({
   messages: t.field({
@@ -16,42 +10,32 @@ builder.subscriptionFields((t) => ({
     description:
       'Messages as they are published; with `after`, `last` or `consumer`, first those that were missed. One value coerces to a list: messages(topics: "chat:1").',
     extensions: carillon({ live: true, shared: true }),
-    args: {
-      topics: t.arg({
-        type: ['TopicPattern'],
-        required: true,
-        description:
-          '1 to 100 topics and patterns. A message that several of them match comes once.',
-      }),
-      after: t.arg({
-        type: ['Cursor'],
-        description:
-          'Begin behind these, at most one cursor a topic; topics without one begin where they stand.',
-      }),
-      last: t.arg.int({
-        description: 'Topics without a cursor begin with the newest N messages, 1 to 1000.',
-      }),
-      consumer: t.arg.id({
-        description:
-          'Topics without a cursor begin behind what this durable consumer has acknowledged, those that it never acknowledged in at their beginning. Not together with `last`.',
-      }),
-      onGap: t.arg({ type: GapPolicy, defaultValue: 'FAIL' }),
-      from: t.arg.idList({ description: 'Only messages from these users.' }),
-      types: t.arg.stringList({ description: 'Only messages of these types.' }),
-      echo: t.arg.boolean({
-        defaultValue: true,
-        description: 'False: leave out what this same client published.',
-      }),
-      maxPerSecond: t.arg.int({
-        description:
-          'At most this many a second, 1 to 1000; when more come, the oldest of the window are left out. The next result says how many, in `extensions.carillon.dropped`.',
-      }),
-    },
+    args: { ...subscriptionArgs(t), onGap: t.arg({ type: GapPolicy, defaultValue: 'FAIL' }) },
     subscribe: async (_root, args, { services, viewer, signal }) => {
       const subscription = await services.subscriptions.open(args, viewer)
       if (signal !== undefined) subscription.closeOn(signal)
       return subscription
     },
     resolve: (message) => message,
+  }),
+  events: t.field({
+    type: TopicEvent,
+    description:
+      'As `messages`, and it also says when it has caught up, where messages are missing, and which snapshot to start from.',
+    extensions: carillon({ live: true, shared: true }),
+    args: {
+      ...subscriptionArgs(t),
+      snapshot: t.arg.boolean({
+        defaultValue: false,
+        description:
+          'Start with the newest snapshot of each topic, then replay what came after it. A cursor, or what a consumer has acknowledged, comes before the snapshot where the messages behind it are kept.',
+      }),
+    },
+    subscribe: async (_root, args, { services, viewer, signal }) => {
+      const subscription = await services.subscriptions.openEvents(args, viewer)
+      if (signal !== undefined) subscription.closeOn(signal)
+      return subscription
+    },
+    resolve: (event) => event,
   }),
 }))

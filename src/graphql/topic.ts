@@ -79,6 +79,23 @@ TopicConnection.implement({
   }),
 })
 
+builder.mutationFields((t) => ({
+  purgeTopic: t.field({
+    type: Topic,
+    description:
+      'Removes every message and starts a new epoch; consumers and the snapshot of the topic go with it. An empty topic stays as it is.',
+    args: {
+      topic: t.arg({ type: 'TopicName', required: true }),
+      expectedEpoch: t.arg.id({
+        description:
+          'Purge only while the topic has this epoch, and leave it as it is where it has not: a retry then removes nothing newer.',
+      }),
+    },
+    resolve: (_root, { topic, expectedEpoch }, { services }) =>
+      services.purger.purge(topic, { expectedEpoch }),
+  }),
+}))
+
 builder.queryFields((t) => ({
   topic: t.field({
     type: Topic,

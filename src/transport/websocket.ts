@@ -23,7 +23,7 @@ import { formatError, formatResult, type ReportError } from '../graphql/errors.t
 import { openSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
-import { Subscription } from '../hub/subscription.ts'
+import { type AnySubscription, Subscription } from '../hub/subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import type { Resumptions } from '../resume/resumptions.ts'
@@ -202,7 +202,7 @@ export class WebSocketTransport {
       subscribe: (args) => openSource(args) as OperationResult,
       onOperation: (context, id, _payload, args, result) => {
         if ((result as unknown) instanceof Subscription) {
-          this.#feed(result as unknown as Subscription, id, context.extra, args as LiveArgs)
+          this.#feed(result as unknown as AnySubscription, id, context.extra, args as LiveArgs)
         }
       },
       onComplete: (context, id) => context.extra.resume?.end(id),
@@ -263,8 +263,8 @@ export class WebSocketTransport {
   }
 
   /** Lets the hub push the results of an operation, each rendered once for all who show it alike. */
-  #feed(source: Subscription, id: string, { outbox }: Connection, args: LiveArgs): void {
-    const { rendering, release } = this.#renderings.use(args)
+  #feed(source: AnySubscription, id: string, { outbox }: Connection, args: LiveArgs): void {
+    const { rendering, release } = this.#renderings.use(args, source.tellsEvents)
     source.onClosed(release)
     const prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     source.feed({ outbox, rendering, prefix })
