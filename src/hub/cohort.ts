@@ -33,6 +33,11 @@ export class Cohort implements TopicListener {
     this.#ephemeralCount = topic.ephemeralCount
   }
 
+  /** The newest message that the members have been offered. */
+  get position(): Sequence {
+    return this.#position
+  }
+
   /** How many of the topic's ephemeral messages the members have been offered, or have missed. */
   get ephemeralCount(): number {
     return this.#ephemeralCount

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AnyMessage } from '../core/message.ts'
-import type { Sequence } from '../core/sequence.ts'
+import type { Position, Sequence } from '../core/sequence.ts'
+import type { TopicName } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { Straggler } from './catch-up.ts'
 import type { Cohort } from './cohort.ts'
@@ -27,6 +28,8 @@ export class FedPlace implements Straggler {
   #cohort: Cohort | undefined
   /** How many of the topic's ephemeral messages had been handed on when this was up to date. */
   #ephemeralCount: number
+  /** All up to here was sent, or is not wanted; while it is in a cohort, at least. */
+  #sent: Position
   #isClosed = false
 
   constructor(feed: Feed, topic: LiveTopic, reader: TopicReader) {
@@ -34,6 +37,19 @@ export class FedPlace implements Straggler {
     this.#topic = topic
     this.#reader = reader
     this.#ephemeralCount = topic.ephemeralCount
+    this.#sent = reader.place
+  }
+
+  get topic(): TopicName {
+    return this.#topic.name
+  }
+
+  /** All up to here was sent, or is not wanted. */
+  get position(): Position {
+    if (this.#cohort === undefined) return this.#sent
+    const { epoch, sequence } = this.#reader.place
+    // One that joined while the cohort was rendering stands further on than the cohort.
+    return { epoch, sequence: Math.max(sequence, this.#cohort.position) as Sequence }
   }
 
   /** Goes on from where the place stands. */
@@ -50,7 +66,7 @@ export class FedPlace implements Straggler {
 
   /** Takes a message that it wants; where its socket has no room, the place falls behind. */
   offer(message: AnyMessage, body: Body): void {
-    if (this.#feed.hasRoom) this.#feed.send(body)
+    if (this.#feed.hasRoom) this.#feed.send(body, this.#mayRepeat(message))
     else if (message.sequence === null) this.#feed.countDropped(1)
     else this.fallBehind((message.sequence - 1) as Sequence)
   }
@@ -60,6 +76,7 @@ export class FedPlace implements Straggler {
     // A place that joined while the cohort was rendering stands further on than the cohort.
     if (position > this.#reader.position) this.#reader.moveTo(position)
     this.#reader.fallBehind()
+    this.#sent = this.#reader.place
     this.#ephemeralCount = this.#cohort?.ephemeralCount ?? this.#topic.ephemeralCount
     this.#leave()
     this.#feed.catchUp(this)
@@ -89,6 +106,7 @@ export class FedPlace implements Straggler {
         this.#feed.sendEvent(await this.#feed.renderEvent(event))
         continue
       }
+      this.#sent = this.#reader.place
       if (!this.#reader.isBehind) {
         this.#join()
         return false
@@ -96,9 +114,13 @@ export class FedPlace implements Straggler {
       const message = this.#reader.takeFromMemory() ?? (await this.#takeFromLog())
       if (message === undefined || !passes(message, this.#feed.filter)) continue
       const body = this.#feed.render(message, this.#reader.isReplaying)
-      this.#feed.send(body instanceof Promise ? await body : body)
+      this.#feed.send(body instanceof Promise ? await body : body, this.#mayRepeat(message))
     }
     return !this.#isClosed
+  }
+
+  #mayRepeat({ sequence }: AnyMessage): boolean {
+    return sequence !== null && this.#reader.mayRepeat(sequence)
   }
 
   #join(): void {

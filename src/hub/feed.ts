@@ -1,4 +1,6 @@
 import type { AnyMessage } from '../core/message.ts'
+import type { Position } from '../core/sequence.ts'
+import type { TopicName } from '../core/topic-name.ts'
 import { FedPlace } from './fed-place.ts'
 import type { Filter } from './filter.ts'
 import type { LiveTopic } from './live-topic.ts'
@@ -34,6 +36,7 @@ export class Feed implements Sender {
   /** Left out since the last message that was sent, but for what the throttle counts. */
   #newlyDropped = 0
   #dropped = 0
+  #delivered = 0
   #isClosed = false
 
   constructor(target: FeedTarget, { filter, maxPerSecond, onFailure }: FeedOptions) {
@@ -43,7 +46,7 @@ export class Feed implements Sender {
     if (maxPerSecond !== undefined) {
       this.#throttle = new Throttle<Throttled>({
         maxPerSecond,
-        deliver: ({ body }, dropped) => this.#push(body, dropped),
+        deliver: ({ body, isResumed }, dropped) => this.#push(body, dropped, isResumed),
         bytesOf: ({ body }) => body.length,
         isKept: ({ isEvent }) => isEvent,
       })
@@ -76,6 +79,21 @@ export class Feed implements Sender {
     return this.#dropped
   }
 
+  /** Results that were sent. */
+  get delivered(): number {
+    return this.#delivered
+  }
+
+  /** Whether some wait for their time. */
+  get isHolding(): boolean {
+    return this.#throttle?.isHolding === true
+  }
+
+  /** Where it stands in each of its topics: all up to there was sent, or is not wanted. */
+  *positions(): Generator<[TopicName, Position]> {
+    for (const place of this.#places) yield [place.topic, place.position]
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
@@ -95,17 +113,18 @@ export class Feed implements Sender {
     place.start()
   }
 
-  send(body: Body): void {
+  /** @param isResumed whether the subscriber may have got it on the connection before this one */
+  send(body: Body, isResumed = false): void {
     if (this.#isClosed) return
-    if (this.#throttle === undefined) this.#push(body, 0)
-    else this.#throttle.offer({ body, isEvent: false })
+    if (this.#throttle === undefined) this.#push(body, 0, isResumed)
+    else this.#throttle.offer({ body, isEvent: false, isResumed })
   }
 
   /** What is told besides messages: never left out. */
   sendEvent(body: Body): void {
     if (this.#isClosed) return
-    if (this.#throttle === undefined) this.#push(body, 0)
-    else this.#throttle.offer({ body, isEvent: true })
+    if (this.#throttle === undefined) this.#push(body, 0, false)
+    else this.#throttle.offer({ body, isEvent: true, isResumed: false })
   }
 
   /** Ephemeral messages found no room, or came while the subscriber was behind. */
@@ -130,22 +149,25 @@ export class Feed implements Sender {
     this.#places.length = 0
   }
 
-  #push(body: Body, dropped: number): void {
+  #push(body: Body, dropped: number, isResumed: boolean): void {
+    this.#delivered++
     const count = dropped + this.#newlyDropped
     this.#newlyDropped = 0
     this.#dropped += dropped
     const { outbox } = this.#target
-    if (count === 0) outbox.push(this, body, CLOSING_BRACE)
-    else outbox.push(this, body.subarray(0, -1), droppedSuffix(count))
+    if (count === 0 && !isResumed) outbox.push(this, body, CLOSING_BRACE)
+    else outbox.push(this, body.subarray(0, -1), suffixOf(count, isResumed))
   }
 }
 
 interface Throttled {
   readonly body: Body
   readonly isEvent: boolean
+  readonly isResumed: boolean
 }
 
-/** What a result ends with that says how many messages were left out before it. */
-function droppedSuffix(dropped: number): Buffer {
-  return Buffer.from(`,"extensions":{"carillon":{"dropped":${dropped}}}}}`)
+/** What a result ends with that says more than its data. */
+function suffixOf(dropped: number, isResumed: boolean): Buffer {
+  const carillon = { ...(dropped > 0 ? { dropped } : {}), ...(isResumed ? { resumed: true } : {}) }
+  return Buffer.from(`,"extensions":{"carillon":${JSON.stringify(carillon)}}}}`)
 }

@@ -67,7 +67,10 @@ interface Entry<Live> {
 }
 
 /** What the hub has to do with a subscription, whatever that hands out. */
-type Subscribed = Pick<Subscription, 'add' | 'has' | 'isClosed' | 'close' | 'tellsEvents'>
+type Subscribed = Pick<
+  Subscription,
+  'add' | 'addPattern' | 'has' | 'isClosed' | 'close' | 'tellsEvents'
+>
 
 /** A subscription while it takes topics in. */
 interface Joining {
@@ -181,12 +184,13 @@ export class Hub {
 
   async #addPattern(joining: Joining, wildcard: TopicWildcard): Promise<void> {
     const entry = this.#patterns.get(wildcard) ?? this.#openPattern(wildcard)
-    const { start } = joining
+    const { start, subscription } = joining
+    const ownPlaces = start.acked !== undefined || start.resumed !== undefined
     const subscriber: PatternSubscriber = {
       topicsBehind: (heads) => topicsBehind(heads, start),
-      // What a consumer has acknowledged may have moved since the pattern went live.
-      addTopic: (name, after) =>
-        this.#addTopic(joining, name, start.acked === undefined ? after : undefined),
+      // What a consumer has acknowledged may have moved since the pattern went live, and who was there
+      // before may be further on.
+      addTopic: (name, after) => this.#addTopic(joining, name, ownPlaces ? undefined : after),
     }
     entry.users++
     joining.leaves.push(() => {
@@ -194,6 +198,7 @@ export class Hub {
       this.#release(this.#patterns, wildcard, entry)
     })
     await entry.opened
+    subscription.addPattern(wildcard, entry.live)
     await entry.live.add(subscriber)
   }
 
@@ -218,6 +223,7 @@ export class Hub {
         position,
         epoch,
         skipsGaps: start.onGap === 'skip',
+        repeatsUpTo: beginning.repeatsUpTo,
         story: subscription.tellsEvents ? storyOf(name, beginning) : undefined,
       })
       return { topic, reader, release }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import type { Bus, BusSubscription } from '../bus/bus.ts'
 import type { AnyMessage } from '../core/message.ts'
+import type { Baseline } from '../core/resume.ts'
 import { BEFORE_ALL, type Epoch, type Position, type Sequence } from '../core/sequence.ts'
 import { prefixOf, type TopicName, type TopicWildcard } from '../core/topic-name.ts'
 import type { Log, TopicState } from '../log/log.ts'
@@ -49,6 +51,7 @@ export class LivePattern {
   /** What came before the heads were known. */
   #early: Map<TopicName, AnyMessage | undefined> | undefined = new Map()
   #subscription: BusSubscription | undefined
+  readonly #baselineId = randomUUID()
   #isClosed = false
 
   constructor(wildcard: TopicWildcard, parts: LivePatternParts) {
@@ -83,6 +86,11 @@ export class LivePattern {
     await Promise.all([...names].map((name) => subscriber.addTopic(name)))
   }
 
+  /** Where the topics stood that none of the subscribers has taken in; those that it has not were empty. */
+  get baseline(): Baseline {
+    return { id: this.#baselineId, heads: this.#heads }
+  }
+
   remove(subscriber: PatternSubscriber): void {
     this.#subscribers.delete(subscriber)
   }
@@ -103,7 +111,6 @@ export class LivePattern {
     this.#isClosed = true
     this.#subscription?.unsubscribe()
     this.#subscribers.clear()
-    this.#heads.clear()
     this.#taken.clear()
   }
 

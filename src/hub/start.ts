@@ -1,7 +1,8 @@
 import { decodeCursor } from '../core/cursor.ts'
+import type { Places } from '../core/resume.ts'
 import { BEFORE_ALL, type Position, type Sequence } from '../core/sequence.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import { type TopicName, wildcardsOf } from '../core/topic-name.ts'
 import type { TopicState } from '../log/log.ts'
 import { CarillonError, type Gap } from '../protocol/errors.ts'
 import type { LoadSnapshot } from './story.ts'
@@ -19,6 +20,8 @@ export interface Start {
   readonly last: number | undefined
   /** With the newest snapshot, in the topics that have one and no valid place of the above two. */
   readonly snapshots?: SnapshotSource | undefined
+  /** What the subscriber has got for certain on a connection before this one. */
+  readonly resumed?: Places | undefined
   /** Ends, or goes on with the oldest message that is still kept, and tells of it or not. */
   readonly onGap: 'fail' | 'skip' | 'tell'
 }
@@ -45,6 +48,8 @@ export interface Beginning {
   readonly isLive: boolean
   /** Where to begin with a snapshot instead, if there is one. */
   readonly loadSnapshot: LoadSnapshot | undefined
+  /** What the subscriber may have got before, on another connection; undefined for nothing. */
+  readonly repeatsUpTo?: Sequence | undefined
 }
 
 /** What a consumer has acknowledged in each of these topics; those without any are left out. */
@@ -82,7 +87,10 @@ export function parseAfter(
  */
 export async function beginIn(topic: Startable, start: Start): Promise<Beginning> {
   const { name } = topic.state
-  const position = start.after.get(name) ?? (await ackedPosition(topic.state, start))
+  const resumed = resumedPosition(topic.state, start)
+  if (resumed !== undefined) await topic.refresh() // other instances may have sent more than is here
+  const given = start.after.get(name) ?? (await ackedPosition(topic.state, start))
+  const position = laterOf(given, resumed, topic.state)
   const loadSnapshot = snapshotLoader(name, start, position)
   if (position === undefined) return startWithout(topic.state, start, loadSnapshot)
   if (isUnknown(position, topic.state)) await topic.refresh()
@@ -90,12 +98,38 @@ export async function beginIn(topic: Startable, start: Start): Promise<Beginning
   const gap = gapBehind(position, state)
   if (gap === undefined) {
     const isLive = position.sequence === state.head
-    if (position.sequence <= state.head) return { position, isLive, loadSnapshot: undefined }
+    const repeatsUpTo = resumed === undefined ? undefined : state.head
+    if (position.sequence <= state.head) {
+      return { position, isLive, loadSnapshot: undefined, repeatsUpTo }
+    }
     throw new CarillonError('INVALID_CURSOR', 'This cursor is past the head of the topic.')
   }
   if (start.onGap === 'fail') throw gapError(gap)
   const from = start.onGap === 'tell' ? position : oldest(state)
   return { position: from, isLive: false, loadSnapshot }
+}
+
+/** Undefined where the subscriber was not there before, or the topic is none that it took in. */
+function resumedPosition({ name, epoch }: TopicState, { resumed }: Start): Position | undefined {
+  if (resumed === undefined) return undefined
+  const known = resumed.topics.get(name)
+  if (known !== undefined) return known
+  for (const wildcard of wildcardsOf(name)) {
+    const baseline = resumed.baselines.get(wildcard)
+    if (baseline !== undefined) return baseline.heads.get(name) ?? { epoch, sequence: BEFORE_ALL }
+  }
+  return undefined
+}
+
+/** Of two places that a subscriber has reached: what is behind either, it has got. */
+function laterOf(
+  given: Position | undefined,
+  resumed: Position | undefined,
+  { epoch }: TopicState,
+): Position | undefined {
+  if (given === undefined || resumed === undefined) return given ?? resumed
+  if (given.epoch !== resumed.epoch) return given.epoch === epoch ? given : resumed
+  return given.sequence > resumed.sequence ? given : resumed
 }
 
 /** Another instance may know of a newer epoch, or head. */
@@ -143,9 +177,10 @@ export async function topicsBehind(
   heads: ReadonlyMap<TopicName, Position>,
   start: Start,
 ): Promise<ReadonlySet<TopicName>> {
-  const { acked, last, snapshots } = start
+  const { acked, last, snapshots, resumed } = start
   const behind = new Set<TopicName>()
   const isLive = acked === undefined && last === undefined
+  if (resumed !== undefined) return movedOn(heads, start)
   if (isLive && snapshots === undefined) return behind
   const names = [...heads.keys()]
   for (let first = 0; first < names.length; first += LOOKUP_BATCH) {
@@ -159,6 +194,16 @@ export async function topicsBehind(
     }
   }
   return behind
+}
+
+/** The topics that something was published to while the subscriber was away. */
+function movedOn(heads: ReadonlyMap<TopicName, Position>, start: Start): ReadonlySet<TopicName> {
+  const moved = new Set<TopicName>()
+  for (const [name, { epoch, sequence: head }] of heads) {
+    const position = resumedPosition({ name, epoch, head, tail: BEFORE_ALL }, start)
+    if (position?.epoch !== epoch || position.sequence < head) moved.add(name)
+  }
+  return moved
 }
 
 /** Where a subscriber begins that has no place yet. */

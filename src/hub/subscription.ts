@@ -1,5 +1,6 @@
 import type { AnyMessage } from '../core/message.ts'
-import type { TopicName } from '../core/topic-name.ts'
+import type { Baseline, Places } from '../core/resume.ts'
+import type { TopicName, TopicWildcard } from '../core/topic-name.ts'
 import { Feed, type FeedTarget } from './feed.ts'
 import type { LiveTopic } from './live-topic.ts'
 import { Pull, type PullOptions } from './pull.ts'
@@ -39,6 +40,8 @@ export class Subscription<Item = AnyMessage>
   #unlisten: (() => void) | undefined
   #onClosed: (() => void) | undefined
   #dropped = 0
+  readonly #patterns = new Map<TopicWildcard, { readonly baseline: Baseline }>()
+  #places: Places | undefined
   #failure: { readonly error: unknown } | undefined
   #closed = false
 
@@ -89,6 +92,24 @@ export class Subscription<Item = AnyMessage>
       this.#topics.set(topic.name, subscribed)
       this.#way.add(topic, reader)
     }
+  }
+
+  /** Under this pattern it takes in what is published to, which moved on from the baseline. */
+  addPattern(wildcard: TopicWildcard, pattern: { readonly baseline: Baseline }): void {
+    this.#patterns.set(wildcard, pattern)
+  }
+
+  /** What was handed on to the subscriber's socket; before `feed`, where it begins. */
+  places(): Places {
+    const isHolding = this.#way instanceof Feed && this.#way.isHolding
+    // What is held is not handed on yet, and stands before what the places have passed.
+    if (!isHolding || this.#places === undefined) this.#places = this.#placesNow()
+    return this.#places
+  }
+
+  /** Results that were handed on to its socket. */
+  get delivered(): number {
+    return this.#way instanceof Feed ? this.#way.delivered : 0
   }
 
   /** From here on messages are pushed, and `next()` tells of the end only. Before the first `next()`. */
@@ -150,6 +171,17 @@ export class Subscription<Item = AnyMessage>
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return()
+  }
+
+  #placesNow(): Places {
+    const topics =
+      this.#way instanceof Feed
+        ? new Map(this.#way.positions())
+        : new Map([...this.#topics].map(([name, { reader }]) => [name, reader.place]))
+    const baselines = [...this.#patterns].map(
+      ([wildcard, { baseline }]) => [wildcard, baseline] as const,
+    )
+    return { topics, baselines: new Map(baselines) }
   }
 
   #fail(error: unknown): void {

@@ -1,3 +1,4 @@
+import type { Places } from '../core/resume.ts'
 import type { Sequence } from '../core/sequence.ts'
 import { MAX_ID_LENGTH, parseFilter, parseText } from '../core/text.ts'
 import { parseTopicPattern, type TopicName, type TopicPattern } from '../core/topic-name.ts'
@@ -5,6 +6,7 @@ import { CarillonError } from '../protocol/errors.ts'
 import type { Filter } from './filter.ts'
 import type { Hub, HubSubscribeOptions } from './hub.ts'
 import { type OverflowRequest, parseOverflow } from './overflow.ts'
+import type { Resumable, ResumePoint } from './resume-point.ts'
 import { type Acked, parseAfter, type SnapshotSource, type Start } from './start.ts'
 import type { Subscription } from './subscription.ts'
 import type { TopicEvent } from './topic-event.ts'
@@ -48,6 +50,12 @@ export interface EventsRequest extends TopicsRequest {
    * cursor or what a consumer has acknowledged, where the messages from there on are kept. Default false.
    */
   readonly snapshot?: boolean | null | undefined
+}
+
+/** How a subscription is opened, besides what it asks for. */
+export interface OpenOptions extends OverflowRequest {
+  /** Where its client can go on after it has lost its connection. */
+  readonly resume?: ResumePoint | undefined
 }
 
 export interface SubscribeLimits {
@@ -96,13 +104,15 @@ export class Subscriptions {
   async open(
     request: SubscribeRequest,
     reader: Filter['reader'],
-    overflow: OverflowRequest = {},
+    options: OpenOptions = {},
   ): Promise<Subscription> {
-    const start = { ...this.#start(request, reader.userId), onGap: parseOnGap(request.onGap) }
-    return this.#hub.subscribe(this.#patterns(request), {
-      ...this.#options(request, reader, overflow),
-      start,
-    })
+    const onGap = parseOnGap(request.onGap)
+    return this.#resume(request, options.resume, (resumed) =>
+      this.#hub.subscribe(this.#patterns(request), {
+        ...this.#options(request, reader, options),
+        start: { ...this.#start(request, reader.userId), resumed, onGap },
+      }),
+    )
   }
 
   /**
@@ -112,13 +122,28 @@ export class Subscriptions {
   async openEvents(
     request: EventsRequest,
     reader: Filter['reader'],
-    overflow: OverflowRequest = {},
+    options: OpenOptions = {},
   ): Promise<Subscription<TopicEvent>> {
     const snapshots = request.snapshot === true ? this.#snapshots : undefined
-    return this.#hub.subscribeToEvents(this.#patterns(request), {
-      ...this.#options(request, reader, overflow),
-      start: { ...this.#start(request, reader.userId), snapshots, onGap: 'tell' },
-    })
+    return this.#resume(request, options.resume, (resumed) =>
+      this.#hub.subscribeToEvents(this.#patterns(request), {
+        ...this.#options(request, reader, options),
+        start: { ...this.#start(request, reader.userId), snapshots, resumed, onGap: 'tell' },
+      }),
+    )
+  }
+
+  /** Opens it where the subscriber was, if it asked for the same before; its cursors may differ. */
+  async #resume<S extends Resumable & { close(): void }>(
+    { after: _, ...request }: EventsRequest,
+    point: ResumePoint | undefined,
+    open: (resumed: Places | undefined) => Promise<S>,
+  ): Promise<S> {
+    if (point === undefined) return open(undefined)
+    const text = JSON.stringify(request)
+    const subscription = await open(await point.find(text))
+    await point.hold(text, subscription)
+    return subscription
   }
 
   #options(

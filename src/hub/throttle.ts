@@ -41,6 +41,10 @@ export class Throttle<Item> {
     else this.#hold(item)
   }
 
+  get isHolding(): boolean {
+    return this.#held.length > 0
+  }
+
   close(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

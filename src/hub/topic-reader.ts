@@ -16,6 +16,8 @@ export interface TopicReaderOptions {
   readonly epoch?: Epoch | undefined
   /** Goes on with the oldest message where those before it are no longer kept. */
   readonly skipsGaps: boolean
+  /** Everything up to this may have been sent before, on another connection. Default: nothing. */
+  readonly repeatsUpTo?: Sequence | undefined
   /** What is told besides messages, such as gaps, which then end nothing. Default: nothing. */
   readonly story?: Story | undefined
 }
@@ -31,6 +33,7 @@ export class TopicReader {
   readonly #story: Story | undefined
   #epoch: Epoch | undefined
   #position: Sequence
+  #repeatsUpTo: Sequence
   /** Read from the log at once; what is taken of it is behind the position. */
   #slice: readonly Message[] = NOTHING
 
@@ -41,6 +44,17 @@ export class TopicReader {
     this.#story = options.story
     this.#epoch = options.epoch ?? topic.epoch
     this.#position = options.position
+    this.#repeatsUpTo = options.repeatsUpTo ?? BEFORE_ALL
+  }
+
+  /** Where it stands, in the epoch that it is in. */
+  get place(): Position {
+    return { epoch: this.#epoch ?? this.#topic.state.epoch, sequence: this.#position }
+  }
+
+  /** Whether the subscriber may have got a message on a connection before this one. */
+  mayRepeat(sequence: Sequence): boolean {
+    return sequence <= this.#repeatsUpTo
   }
 
   /** Everything up to this has been taken. */
@@ -80,7 +94,7 @@ export class TopicReader {
     const story = this.#story
     if (story === undefined) return undefined
     const isAtEnd = this.#position >= this.#topic.head && !story.beginsWithSnapshot
-    return story.take(isAtEnd ? this.#place : undefined)
+    return story.take(isAtEnd ? this.#placeInTopic : undefined)
   }
 
   /** The next message, where memory has it. */
@@ -117,13 +131,13 @@ export class TopicReader {
   }
 
   /** Undefined where the topic has another epoch by now. */
-  get #place(): Position | undefined {
+  get #placeInTopic(): Position | undefined {
     if (this.#epoch === undefined || !this.#isOfThisEpoch) return undefined
     return { epoch: this.#epoch, sequence: this.#position }
   }
 
   async #fromLog(): Promise<Message | undefined> {
-    const place = this.#place
+    const place = this.#placeInTopic
     if (place === undefined) return undefined
     const { topic, messages } = await this.#reads.read(this.#topic.name, place, this.lag)
     await setImmediate() // the embedded database answers without a turn of the event loop
@@ -159,6 +173,7 @@ export class TopicReader {
     const missed = this.#position + 1
     this.#pass({ fromSequence: missed, toSequence: missed, reason: 'EPOCH_CHANGED' })
     this.#epoch = this.#topic.epoch
+    this.#repeatsUpTo = BEFORE_ALL
     this.moveTo(BEFORE_ALL)
   }
 
