@@ -33,6 +33,7 @@ export type { PublishRequest } from './publish/publish-request.ts'
 export type { Published } from './publish/publisher.ts'
 export type { PurgeOptions } from './publish/purger.ts'
 export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './redis/redis-address.ts'
+export type { ResumeBounds } from './resume/resumptions.ts'
 export {
   type CallOptions,
   type Carillon,

@@ -43,7 +43,7 @@ import {
 import { MemoryResumeStore } from './resume/memory-resume-store.ts'
 import { RedisResumeStore } from './resume/redis-resume-store.ts'
 import type { ResumeStore } from './resume/resume-store.ts'
-import { Resumptions } from './resume/resumptions.ts'
+import { type ResumeBounds, Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
@@ -68,6 +68,8 @@ export interface CarillonOptions {
   readonly limits?: Partial<Limits>
   /** Bounds of live delivery; those left out keep their default. */
   readonly delivery?: Partial<HubBounds>
+  /** Bounds of what lets clients go on after a lost connection; those left out keep their default. */
+  readonly resume?: Partial<ResumeBounds>
   /**
    * Adds to the schema: answers another one, made of the one it is given, such as by `extendSchema` of
    * graphql. Fields that it adds to a message are executed for each viewer, unless they say
@@ -270,7 +272,11 @@ class CarillonServer implements Carillon {
         return { ok: body.status !== 'unavailable', body }
       },
     })
-    this.#resumptions = new Resumptions({ store: this.#resumeStore, onFault: report })
+    this.#resumptions = new Resumptions({
+      store: this.#resumeStore,
+      onFault: report,
+      bounds: options.resume ?? {},
+    })
     const { outboxes } = this.#hub
     const sockets = new WebSocketTransport({ ...parts, outboxes, resumptions: this.#resumptions })
     this.#transport = new ServerTransport(this.#http, sockets)
