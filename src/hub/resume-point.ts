@@ -11,6 +11,8 @@ export interface Resumable {
 
 /** What lets a subscriber go on where it was, on another connection. */
 export interface ResumePoint {
+  /** Whether this connection is gone as well. */
+  readonly isLost: boolean
   /**
    * What the subscriber has got for certain, if it asked for the same before.
    * @param request what it asks for, as a text

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Places } from '../core/resume.ts'
 import type { Sequence } from '../core/sequence.ts'
 import { MAX_ID_LENGTH, parseFilter, parseText } from '../core/text.ts'
@@ -141,7 +142,10 @@ export class Subscriptions {
   ): Promise<S> {
     if (point === undefined) return open(undefined)
     const text = JSON.stringify(request)
-    const subscription = await open(await point.find(text))
+    const resumed = await point.find(text)
+    const subscription = await (resumed === undefined
+      ? open(undefined)
+      : patiently(() => open(resumed), point))
     await point.hold(text, subscription)
     return subscription
   }
@@ -207,4 +211,23 @@ function parseOnGap(onGap: unknown): Start['onGap'] {
   if (onGap == null || onGap === 'FAIL') return 'fail'
   if (onGap === 'SKIP') return 'skip'
   throw new CarillonError('INVALID_INPUT', '`onGap` is FAIL or SKIP.')
+}
+
+/** How long one that comes back waits before it tries again, in milliseconds. */
+const RETRY_MS = 250
+
+/**
+ * An error would end the subscription of a client that only came back, and for good. So it waits for a database
+ * that is away, for as long as its connection lives.
+ */
+async function patiently<S>(open: () => Promise<S>, point: ResumePoint): Promise<S> {
+  for (;;) {
+    try {
+      return await open()
+    } catch (error) {
+      const isAway = error instanceof CarillonError && error.code === 'SERVICE_UNAVAILABLE'
+      if (!isAway || point.isLost) throw error
+      await delay(RETRY_MS, undefined, { ref: false })
+    }
+  }
 }

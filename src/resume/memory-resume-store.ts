@@ -54,9 +54,16 @@ export class MemoryResumeStore implements ResumeStore {
     if (this.#kept.peek(text)?.owner === owner) this.#kept.delete(text)
   }
 
-  /** It loses nothing. */
-  onLoss(): () => void {
-    return () => {}
+  get isEmpty(): boolean {
+    return this.#kept.size === 0
+  }
+
+  /** All that is remembered, each with the time that is left to it. */
+  *records(): Generator<{ readonly record: OwnedRecord; readonly leftMs: number }> {
+    for (const [text, { digest, owner, topics, baselines }] of this.#kept.entries()) {
+      const record = { key: keyOf(text), owner, digest, places: { topics, baselines } }
+      yield { record, leftMs: this.#kept.getRemainingTTL(text) }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,4 +83,9 @@ export class MemoryResumeStore implements ResumeStore {
 
 function textOf({ userId, clientId, operationId }: ResumeKey): string {
   return JSON.stringify([userId, clientId, operationId])
+}
+
+function keyOf(text: string): ResumeKey {
+  const [userId, clientId, operationId] = JSON.parse(text) as [string, string, string]
+  return { userId, clientId, operationId }
 }

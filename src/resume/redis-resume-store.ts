@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis, Result } from 'ioredis'
 import type { Baseline } from '../core/resume.ts'
 import type { Epoch, Position, Sequence } from '../core/sequence.ts'
@@ -39,6 +41,12 @@ const BASELINE_PREFIX = 'carillon:baseline:'
 /** How long a command may take, in milliseconds; then this instance's own memory has to do. */
 const COMMAND_TIMEOUT_MS = 1_000
 
+/** How long someone waits who may have a record in a Redis that is away, in milliseconds. */
+const PATIENCE_MS = 2_000
+
+/** How long other instances are given to put again what a Redis has lost, in milliseconds. */
+const OTHERS_MS = 300
+
 /** Fields of a hash: those with a topic have this in front. */
 const TOPIC = 't:'
 
@@ -69,7 +77,9 @@ export class RedisResumeStore implements ResumeStore {
   readonly #connections: RedisConnections
   readonly #redis: Redis | Cluster
   readonly #onFault: (error: unknown) => void
-  readonly #listeners = new Set<() => void>()
+  readonly #events = new EventEmitter().setMaxListeners(0)
+  #isWhole = false
+  #isClosed = false
   #isAway = false
 
   constructor({ address, onFault }: RedisResumeStoreOptions) {
@@ -77,8 +87,9 @@ export class RedisResumeStore implements ResumeStore {
     this.#connections = connectionsTo(address, () => {}) // the bus tells of the same faults
     this.#redis = this.#connections.openForKeys()
     this.#redis.on('error', () => {})
-    this.#redis.on('ready', () => {
-      for (const listener of this.#listeners) listener()
+    this.#redis.on('ready', () => void this.#onReady())
+    this.#redis.on('close', () => {
+      this.#isWhole = false
     })
     this.#redis.defineCommand('carillonResumeAdvance', { numberOfKeys: 1, lua: ADVANCE })
     this.#redis.defineCommand('carillonResumeRemove', { numberOfKeys: 1, lua: REMOVE })
@@ -87,6 +98,7 @@ export class RedisResumeStore implements ResumeStore {
   /** Both have only what is certain: in each topic the later is. */
   async find(key: ResumeKey): Promise<ResumeRecord | undefined> {
     const own = await this.#own.find(key)
+    if (own === undefined) await this.#whole()
     const shared = await this.#try(() => this.#read(key), undefined)
     if (shared === undefined || own === undefined) return shared ?? own
     if (own.digest !== shared.digest) return shared
@@ -112,16 +124,34 @@ export class RedisResumeStore implements ResumeStore {
     await this.#try(() => this.#redis.carillonResumeRemove(nameOf(key), owner), undefined)
   }
 
-  onLoss(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listeners.clear()
+    this.#isClosed = true
     this.#redis.disconnect()
     this.#connections.close()
     await this.#own[Symbol.asyncDispose]()
+  }
+
+  /** Redis may have come back without what it had: everyone puts again what they know. */
+  async #onReady(): Promise<void> {
+    const isFirst = this.#own.isEmpty
+    for (const { record, leftMs } of this.#own.records()) {
+      await this.#try(() => this.#putIfMissing(record, Math.ceil(leftMs)), undefined)
+    }
+    if (!isFirst) await delay(OTHERS_MS, undefined, { ref: false })
+    this.#isWhole = this.#redis.status === 'ready' && !this.#isClosed
+    this.#events.emit('whole')
+  }
+
+  /** Waits a moment for a Redis that is away, or that others are still putting into. */
+  async #whole(): Promise<void> {
+    if (this.#isWhole) return
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    await once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
+  }
+
+  /** Where Redis has the record, it may be of a newer owner. */
+  async #putIfMissing(record: OwnedRecord, keepMs: number): Promise<void> {
+    if ((await this.#redis.exists(nameOf(record.key))) === 0) await this.#put(record, keepMs)
   }
 
   async #read(key: ResumeKey): Promise<ResumeRecord | undefined> {

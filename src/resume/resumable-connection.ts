@@ -41,7 +41,11 @@ export class ResumableConnection {
       createHash('sha256')
         .update(JSON.stringify([document, request]))
         .digest('base64url')
+    const isLost = () => this.#isLost
     return {
+      get isLost() {
+        return isLost()
+      },
       find: async (request): Promise<Places | undefined> => {
         const record = await this.#all.store.find(key)
         return record?.digest === digestOf(request) ? record.places : undefined

@@ -54,6 +54,4 @@ export interface ResumeStore extends AsyncDisposable {
   advance(advances: readonly Advance[], keepMs: number): Promise<readonly AdvanceOutcome[]>
   /** The client has ended it. Nothing happens where another owns it. */
   remove(key: ResumeKey, owner: string): Promise<void>
-  /** Calls back when records may have been lost: they should be put again. Answers how to stop. */
-  onLoss(listener: () => void): () => void
 }

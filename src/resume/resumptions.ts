@@ -28,7 +28,6 @@ export class Resumptions {
   readonly #connections = new Set<ResumableConnection>()
   readonly #pinging: NodeJS.Timeout
   readonly #renewing: NodeJS.Timeout
-  readonly #stopLosses: () => void
   readonly #writing = new Set<Promise<void>>()
 
   constructor({ store, onFault, bounds }: ResumptionsOptions) {
@@ -38,7 +37,6 @@ export class Resumptions {
     const { pingMs, keepMs } = this.#bounds
     this.#pinging = setInterval(() => this.#ask(), pingMs).unref()
     this.#renewing = setInterval(() => this.#renew(), keepMs / RENEWALS).unref()
-    this.#stopLosses = store.onLoss(() => this.#putAll())
   }
 
   open(client: ResumableClient): ResumableConnection {
@@ -76,7 +74,6 @@ export class Resumptions {
   async close(): Promise<void> {
     clearInterval(this.#pinging)
     clearInterval(this.#renewing)
-    this.#stopLosses()
     await Promise.all(this.#writing)
   }
 
@@ -97,12 +94,6 @@ export class Resumptions {
         if (operation.hasBaselines) void this.put(operation)
       }
       this.save(connection.operations())
-    }
-  }
-
-  #putAll(): void {
-    for (const connection of this.#connections) {
-      for (const operation of connection.operations()) void this.put(operation)
     }
   }
 

@@ -17,7 +17,7 @@ function openStore(url: string, faults: unknown[] = []): RedisResumeStore {
 /** One that has reached its Redis. */
 async function openReady(url: string, faults: unknown[] = []): Promise<RedisResumeStore> {
   const store = openStore(url, faults)
-  await new Promise<void>((resolve) => store.onLoss(resolve))
+  await store.find(newKey())
   return store
 }
 
@@ -65,11 +65,23 @@ describeWithRedis('what clients have got, while Redis comes and goes', () => {
     expect(await store.advance([advance], KEEP_MS)).toEqual(['kept'])
     expect((await store.find(key))?.places.topics).toEqual(topicsAt(['a', at(4)]))
     expect(faults).toHaveLength(1)
-    const isBack = new Promise<void>((resolve) => store.onLoss(resolve))
     await redis.start()
-    await isBack
-    expect(await store.advance([advance], KEEP_MS)).toEqual(['missing'])
-    expect(await store.find(key)).toBeDefined()
+    await using other = await openReady(redis.url)
+    await expect.poll(() => other.find(key), { timeout: 10_000 }).toEqual(await store.find(key))
+    expect(await store.advance([advance], KEEP_MS)).toEqual(['kept'])
+  })
+
+  test('whoever asks while Redis comes back waits for what the others still know', async () => {
+    await using redis = await startPrivateRedis()
+    await using store = await openReady(redis.url)
+    await using other = await openReady(redis.url)
+    const [key, own] = [newKey(), newKey()]
+    await store.put(recordOf(key, 'one'), KEEP_MS)
+    await other.put(recordOf(own, 'two'), KEEP_MS)
+    await redis.kill()
+    const found = other.find(key)
+    await redis.start()
+    expect(await found).toEqual(await store.find(key))
   })
 })
 
