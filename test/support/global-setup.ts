@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+import { exists, findOnPath } from './find-on-path.ts'
 import { findBinaries } from './postgresql-binaries.ts'
 
 declare module 'vitest' {
@@ -70,19 +69,4 @@ async function findChromium(): Promise<string | null> {
     if (path !== undefined && (await exists(path))) return path
   }
   return null
-}
-
-async function findOnPath(name: string): Promise<string | null> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(folder, name)
-    if (await exists(path)) return path
-  }
-  return null
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
