@@ -130,7 +130,10 @@ export class Subscriber implements AsyncDisposable {
     const errors = Array.isArray(error) ? (error as readonly GraphQLFormattedError[]) : []
     const isRetryable =
       errors.length > 0 && errors.every((one) => one.extensions?.retryable === true)
-    if (!isRetryable || this.#options.kind === 'automatic') return this.#fail(error)
+    if (!isRetryable || this.#options.kind === 'automatic') {
+      this.#fail(error)
+      return
+    }
     this.#connections++ // what comes next is a new reading, as behind a new connection
     setTimeout(() => {
       if (!this.#isDone) this.#subscribe()
@@ -138,7 +141,10 @@ export class Subscriber implements AsyncDisposable {
   }
 
   #see({ data, extensions }: Result): void {
-    if (data == null) return this.#fail(new Error('A result without data.'))
+    if (data == null) {
+      this.#fail(new Error('A result without data.'))
+      return
+    }
     const { cursor, ...message } = data.messages
     const resumed = extensions?.carillon?.resumed === true
     const at = performance.now() - this.#options.startedAt
