@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { execute } from './api.ts'
-import type { Message, SubscriberKind } from './history.ts'
+import type { SubscriberKind } from './history.ts'
 import { inflict } from './inflict.ts'
 import { judge, type Violation } from './judge.ts'
 import { Publisher } from './publisher.ts'
 import { Random } from './random.ts'
+import { readLog } from './read-log.ts'
 import { type Fault, type PlannedFault, planFaults, type SchedulePace } from './schedule.ts'
 import { Subscriber } from './subscriber.ts'
 import { createWorld, type World } from './world.ts'
@@ -15,6 +15,10 @@ export interface CheckOptions {
   /** The folder of the server's build. */
   readonly build: string
   readonly pace: SchedulePace
+  /** Default: all kinds. */
+  readonly faults?: readonly Fault[]
+  /** How long everyone may take to catch up, in milliseconds. What takes longer is judged as it stands. */
+  readonly patienceMs?: number
   /** The pause of each publisher between two publishes, in milliseconds. */
   readonly pauseMs: number
   readonly log: (line: string) => void
@@ -44,32 +48,27 @@ const PUBLISHERS = 20
 const SUBSCRIBERS = 60
 const KINDS: readonly SubscriberKind[] = ['cursor', 'consumer', 'automatic']
 
-/** How long everyone may take to catch up, in milliseconds. What takes longer is judged as it stands. */
 const PATIENCE_MS = 60_000
 
 /** Runs publishers and subscribers while parts fail, and judges what they saw. */
 export async function check(options: CheckOptions): Promise<Report> {
-  const { seed, seconds, build, pace, log } = options
-  const faults = planFaults(new Random(seed), { servers: SERVERS, pace })
+  const { seed, seconds, build, log: tell } = options
+  const faults = planFaults(new Random(seed), { ...options, servers: SERVERS })
   await using world = await createWorld(build, SERVERS)
   await using crowd = new Crowd(world, options)
   await crowd.begin()
-  log(`${SUBSCRIBERS} subscribers and ${PUBLISHERS} publishers are at work`)
+  tell(`${SUBSCRIBERS} subscribers and ${PUBLISHERS} publishers are at work`)
   const recoveries: Recovery[] = []
   const until = performance.now() + seconds * 1_000
   while (performance.now() < until) {
     const plan = faults.next().value
     await delay(plan.afterMs)
-    recoveries.push(await suffer(plan, { world, crowd, log }))
+    recoveries.push(await suffer(plan, { world, crowd, log: tell }))
   }
   await crowd.stopPublishing()
-  const heads = crowd.heads()
-  await crowd.reaches(heads)
-  return {
-    ...crowd.report(),
-    recoveries,
-    violations: judge({ ...crowd.history(), log: await readLog(world) }),
-  }
+  await crowd.reaches(crowd.heads())
+  const log = await readLog(world.instances[0]?.port ?? 0, TOPICS)
+  return { ...crowd.report(), recoveries, violations: judge({ ...crowd.history(), log }) }
 }
 
 interface Stage {
@@ -91,9 +90,12 @@ async function suffer(plan: PlannedFault, { world, crowd, log }: Stage): Promise
 class Crowd implements AsyncDisposable {
   readonly #publishers: readonly Publisher[]
   readonly #subscribers: readonly Subscriber[]
+  readonly #patienceMs: number
   #running: readonly Promise<void>[] = []
 
-  constructor({ instances, networks }: World, { seed, pauseMs }: CheckOptions) {
+  constructor({ instances, networks }: World, options: CheckOptions) {
+    const { seed, pauseMs } = options
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS
     const ports = instances.map(({ port }) => port)
     const networkPorts = networks.map(({ port }) => port)
     const startedAt = performance.now()
@@ -146,7 +148,7 @@ class Crowd implements AsyncDisposable {
 
   /** Resolves once every subscriber has seen all of this, or has taken too long. */
   async reaches(heads: ReadonlyMap<string, number>): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS
+    const deadline = performance.now() + this.#patienceMs
     const isBehind = (one: Subscriber) =>
       one.history.topics.some((topic) => one.positionIn(topic) < (heads.get(topic) ?? 0))
     while (this.#subscribers.some(isBehind) && performance.now() < deadline) await delay(20)
@@ -178,35 +180,4 @@ class Crowd implements AsyncDisposable {
     for (const publisher of this.#publishers) publisher.stop()
     await Promise.all(this.#subscribers.map((one) => one[Symbol.asyncDispose]()))
   }
-}
-
-const PAGE = `query ($topic: TopicName!, $after: Cursor) {
-  messages(topic: $topic, first: 1000, after: $after) {
-    nodes { id topic sequence payload }
-    pageInfo { hasNextPage endCursor }
-  }
-}`
-
-interface Page {
-  readonly messages: {
-    readonly nodes: readonly Message[]
-    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null }
-  }
-}
-
-/** The whole log, as history shows it. */
-async function readLog({ instances }: World): Promise<ReadonlyMap<string, readonly Message[]>> {
-  const port = instances[0]?.port ?? 0
-  const log = new Map<string, readonly Message[]>()
-  for (const topic of TOPICS) {
-    const messages: Message[] = []
-    let after: string | null = null
-    do {
-      const page: Page = await execute<Page>(port, PAGE, { topic, after })
-      messages.push(...page.messages.nodes)
-      after = page.messages.pageInfo.hasNextPage ? page.messages.pageInfo.endCursor : null
-    } while (after !== null)
-    log.set(topic, messages)
-  }
-  return log
 }

@@ -2,34 +2,53 @@ import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { check } from './check.ts'
+import { MUTANTS } from './mutants.ts'
 import { tableOf } from './table.ts'
+import { tryMutant } from './try-mutant.ts'
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     seconds: { type: 'string', default: '60' },
     build: { type: 'string', default: fileURLToPath(new URL('../../../dist', import.meta.url)) },
+    mutations: { type: 'boolean', default: false },
     pause: { type: 'string', default: '150' },
   },
 })
-const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed)
-const seconds = Number(values.seconds)
-print(
-  `chaos for ${seconds} s; the same faults again: npm run chaos -- --seed=${seed} --seconds=${seconds}`,
-)
-
 const start = performance.now()
-const report = await check({
-  seed,
-  seconds,
-  build: values.build,
-  pace: { freezeMs: seconds < 120 ? 3_000 : 10_000, maxPauseMs: 2_000 },
-  pauseMs: Number(values.pause),
-  log: (line) =>
-    print(`${((performance.now() - start) / 1_000).toFixed(1).padStart(7)} s  ${line}`),
-})
-print(`\n${tableOf(report)}`)
-process.exit(report.violations.length === 0 ? 0 : 1)
+process.exit((await (values.mutations ? catchMutants() : run())) ? 0 : 1)
+
+async function run(): Promise<boolean> {
+  const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed)
+  const seconds = Number(values.seconds)
+  const again = `npm run chaos -- --seed=${seed} --seconds=${seconds}`
+  print(`chaos for ${seconds} s; the same faults again: ${again}`)
+  const report = await check({
+    seed,
+    seconds,
+    build: values.build,
+    pace: { freezeMs: seconds < 120 ? 3_000 : 10_000, maxPauseMs: 2_000 },
+    pauseMs: Number(values.pause),
+    log: tell,
+  })
+  print(`\n${tableOf(report)}`)
+  return report.violations.length === 0
+}
+
+/** Whether the checker finds out every server that is broken on purpose. */
+async function catchMutants(): Promise<boolean> {
+  let areAllCaught = true
+  for (const mutant of MUTANTS) {
+    const { isCaught, by } = await tryMutant(mutant)
+    areAllCaught &&= isCaught
+    tell(`a server that ${mutant.name}: ${isCaught ? 'CAUGHT' : 'NOT CAUGHT'} (${by || 'no rule'})`)
+  }
+  return areAllCaught
+}
+
+function tell(line: string): void {
+  print(`${((performance.now() - start) / 1_000).toFixed(1).padStart(7)} s  ${line}`)
+}
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)

@@ -32,6 +32,12 @@ export interface SchedulePace {
   readonly maxPauseMs: number
 }
 
+export interface ScheduleOptions {
+  readonly servers: number
+  readonly pace: SchedulePace
+  readonly faults?: readonly Fault[] | undefined
+}
+
 /**
  * Faults without end: every kind once in each round, in an order of its own. One at a time, so that the time of
  * recovery can be told; what automatic resume promises, it promises for the loss of a server or of Redis,
@@ -39,10 +45,10 @@ export interface SchedulePace {
  */
 export function* planFaults(
   random: Random,
-  { servers, pace }: { readonly servers: number; readonly pace: SchedulePace },
+  { servers, pace, faults = FAULTS }: ScheduleOptions,
 ): Generator<PlannedFault, never> {
   for (;;) {
-    for (const fault of shuffled(FAULTS, random)) {
+    for (const fault of shuffled(faults, random)) {
       yield {
         fault,
         server: random.below(servers),
