@@ -37,8 +37,8 @@ async function loseOne({ urls, ...rest }: Cluster, topic: string, proxy: RedisPr
 }
 
 describeWithPostgresql('three instances over one PostgreSQL', () => {
-  describeWithRedis('and a Redis that loses messages', () => {
-    test('every subscriber sees 1…N in order, once, while one in five is lost', async () => {
+  describeWithRedis('and a Redis whose pub/sub loses messages', () => {
+    test('Redis pub/sub loses one in five: every subscriber sees 1…N in order, once', async () => {
       await withCluster(TOPICS, async (cluster, proxy) => {
         proxy.dropPublish = () => Math.random() < LOST
         await publishAll(cluster, MESSAGES)
@@ -48,7 +48,7 @@ describeWithPostgresql('three instances over one PostgreSQL', () => {
       })
     }, 60_000)
 
-    test('every subscriber gets a lost last message, however quiet the topic is then', async () => {
+    test('Redis pub/sub loses the last one: every subscriber gets it, however quiet the topic is then', async () => {
       await withCluster(TOPICS, async (cluster, proxy) => {
         await publishAll(cluster, 400)
         await expectWhole(cluster)
@@ -56,7 +56,7 @@ describeWithPostgresql('three instances over one PostgreSQL', () => {
       })
     }, 60_000)
 
-    test('every subscriber gets the only message of a topic, though it was lost', async () => {
+    test('Redis pub/sub loses the only one of a topic: every subscriber gets it', async () => {
       await withCluster(['empty'], (cluster, proxy) => loseOne(cluster, 'empty', proxy))
     }, 60_000)
   })

@@ -291,8 +291,8 @@ describe('What is no place to begin at', () => {
   })
 })
 
-/** Between history and live: whatever takes its time between the steps, nothing falls in between. */
-test('with random delays between the steps, every subscriber sees after+1 … N', async () => {
+/** Whatever takes its time between the steps, nothing falls in between. */
+test('between history and live: with random delays between the steps, every subscriber sees after+1 … N', async () => {
   const database = await openEmbedded(MEMORY)
   const log = new PrismaLog(database)
   const bus = new MemoryBus(() => undefined)

@@ -118,7 +118,7 @@ function upTo(last: number, first = 1): number[] {
   return Array.from({ length: last - first + 1 }, (_, n) => first + n)
 }
 
-describe('A client that stops reading', () => {
+describe('a slow reader: a client that stops reading', () => {
   test('keeps nobody waiting, and gets everything in order, once, when it reads again', async () => {
     const topic = newTopic()
     const { raw: slow, end } = await server.open()
@@ -136,6 +136,23 @@ describe('A client that stops reading', () => {
     await publish(topic, 1)
     expect(await receiveSequences(slow, 1)).toEqual([MANY + 1])
     expect(slow.pending()).toEqual([])
+  })
+
+  test('stalls again while it catches up, and still gets everything in order, once', async () => {
+    const topic = newTopic()
+    const { raw: slow, end } = await server.open()
+    await using _ = slow
+    await subscribe(slow, 'slow', topic)
+    slow.socket.pause()
+    await publish(topic, MANY)
+    slow.socket.resume()
+    const some = await receiveSequences(slow, 20)
+    slow.socket.pause()
+    await publish(topic, MANY)
+    await expect.poll(() => end.writableLength).toBeGreaterThan(0)
+    slow.socket.resume()
+    const rest = await receiveSequences(slow, 2 * MANY - 20)
+    expect([...some, ...rest]).toEqual(upTo(2 * MANY))
   })
 
   test('gets each of its subscriptions in order, once', async () => {
