@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { SubscriberKind } from './history.ts'
+import { Publisher } from './publisher.ts'
+import { Random } from './random.ts'
+import { Subscriber } from './subscriber.ts'
+import type { World } from './world.ts'
+
+export interface CrowdOptions {
+  /** What the names of its topics begin with. */
+  readonly scope: string
+  readonly seed: number
+  /** The pause of each publisher between two publishes, in milliseconds. */
+  readonly pauseMs: number
+  /** How long everyone may take to catch up, in milliseconds. What takes longer is judged as it stands. */
+  readonly patienceMs?: number | undefined
+}
+
+export interface CrowdReport {
+  readonly acknowledged: number
+  /** Attempts to publish that got no answer, or an error. */
+  readonly failedPublishes: number
+  readonly delivered: number
+  /** Of those, what a subscriber had seen before. */
+  readonly repeated: Readonly<Record<SubscriberKind, number>>
+  readonly connections: number
+}
+
+const TOPICS = 8
+const PUBLISHERS = 20
+const SUBSCRIBERS = 60
+const KINDS: readonly SubscriberKind[] = ['cursor', 'consumer', 'automatic']
+const PATIENCE_MS = 60_000
+
+/** All publishers and subscribers. */
+export class Crowd implements AsyncDisposable {
+  readonly topics: readonly string[]
+  readonly #publishers: readonly Publisher[]
+  readonly #subscribers: readonly Subscriber[]
+  readonly #patienceMs: number
+  #running: readonly Promise<void>[] = []
+
+  constructor({ instances, networks }: World, options: CrowdOptions) {
+    const { scope, seed, pauseMs, patienceMs = PATIENCE_MS } = options
+    const topics = Array.from({ length: TOPICS }, (_, n) => `${scope}:${n}`)
+    this.topics = topics
+    this.#patienceMs = patienceMs
+    const ports = instances.map(({ port }) => port)
+    const networkPorts = networks.map(({ port }) => port)
+    const startedAt = performance.now()
+    this.#publishers = Array.from({ length: PUBLISHERS }, (_, n) => {
+      const random = new Random(seed + 1_000 + n)
+      return new Publisher({ name: `publisher ${n}`, topics, ports, random, pauseMs })
+    })
+    this.#subscribers = Array.from({ length: SUBSCRIBERS }, (_, n) => {
+      const random = new Random(seed + 2_000 + n)
+      const kind = KINDS[n % KINDS.length] ?? 'cursor'
+      const own = [topics[n % TOPICS] ?? '', topics[(n * 3 + 1) % TOPICS] ?? '']
+      const wanted = n % 4 === 0 ? topics : [...new Set(own)]
+      const patterns = n % 4 === 0 ? [`${scope}:*`] : wanted
+      const name = `${scope} ${kind} ${n}`
+      return new Subscriber({
+        ...{ name, kind, patterns, topics: wanted, networkPorts, ports, random, startedAt },
+      })
+    })
+  }
+
+  /** Until every subscriber has seen something of each of its topics. */
+  async begin(): Promise<void> {
+    const [first] = this.#publishers
+    const isReady = () =>
+      this.#subscribers.every((one) =>
+        one.history.topics.every((topic) => one.positionIn(topic) > 0),
+      )
+    while (!isReady()) {
+      for (const topic of this.topics) await first?.publish(topic)
+      await delay(100)
+    }
+    this.#running = this.#publishers.map((publisher) => publisher.run())
+  }
+
+  async stopPublishing(): Promise<void> {
+    for (const publisher of this.#publishers) publisher.stop()
+    await Promise.all(this.#running)
+  }
+
+  /** The newest that was acknowledged in each topic. */
+  heads(): ReadonlyMap<string, number> {
+    const heads = new Map<string, number>()
+    for (const { acknowledged } of this.#publishers) {
+      for (const { topic, sequence } of acknowledged) {
+        heads.set(topic, Math.max(sequence, heads.get(topic) ?? 0))
+      }
+    }
+    return heads
+  }
+
+  /** Resolves once every subscriber has seen all of this, or has taken too long. */
+  async reaches(heads: ReadonlyMap<string, number>): Promise<void> {
+    const deadline = performance.now() + this.#patienceMs
+    const isBehind = (one: Subscriber) =>
+      one.history.topics.some((topic) => one.positionIn(topic) < (heads.get(topic) ?? 0))
+    while (this.#subscribers.some(isBehind) && performance.now() < deadline) await delay(20)
+  }
+
+  history() {
+    return {
+      acknowledged: this.#publishers.flatMap(({ acknowledged }) => acknowledged),
+      subscribers: this.#subscribers.map(({ history }) => history),
+    }
+  }
+
+  report(): CrowdReport {
+    const { acknowledged, subscribers } = this.history()
+    const repeated = { cursor: 0, consumer: 0, automatic: 0 }
+    for (const { kind, seen } of subscribers) {
+      repeated[kind] += seen.length - new Set(seen.map(({ id }) => id)).size
+    }
+    return {
+      acknowledged: acknowledged.length,
+      failedPublishes: this.#publishers.reduce((sum, { failures }) => sum + failures, 0),
+      delivered: subscribers.reduce((sum, { seen }) => sum + seen.length, 0),
+      repeated,
+      connections: this.#subscribers.reduce((sum, { connections }) => sum + connections, 0),
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const publisher of this.#publishers) publisher.stop()
+    await Promise.all(this.#subscribers.map((one) => one[Symbol.asyncDispose]()))
+  }
+}
