@@ -235,9 +235,7 @@ export class Hub {
 
   #openTopic(name: TopicName): Entry<LiveTopic> {
     const live = new LiveTopic(name, { ...this.#options, tick: this.#tick, bounds: this.#bounds })
-    const entry = { live, opened: live.open(), users: 0 }
-    this.#topics.set(name, entry)
-    return entry
+    return this.#open(this.#topics, name, live)
   }
 
   #openPattern(wildcard: TopicWildcard): Entry<LivePattern> {
@@ -245,8 +243,20 @@ export class Hub {
       ...this.#options,
       inject: (message) => this.#topics.get(message.topic)?.live.receive(message),
     })
+    return this.#open(this.#patterns, wildcard, live)
+  }
+
+  /** One that fails to open is for those who wait for it; who comes later tries anew. */
+  #open<Key, Live extends { open(): Promise<void> }>(
+    all: Map<Key, Entry<Live>>,
+    key: Key,
+    live: Live,
+  ): Entry<Live> {
     const entry = { live, opened: live.open(), users: 0 }
-    this.#patterns.set(wildcard, entry)
+    all.set(key, entry)
+    entry.opened.catch(() => {
+      if (all.get(key) === entry) all.delete(key)
+    })
     return entry
   }
 

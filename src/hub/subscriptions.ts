@@ -143,9 +143,7 @@ export class Subscriptions {
     if (point === undefined) return open(undefined)
     const text = JSON.stringify(request)
     const resumed = await point.find(text)
-    const subscription = await (resumed === undefined
-      ? open(undefined)
-      : patiently(() => open(resumed), point))
+    const subscription = await patiently(() => open(resumed), point)
     await point.hold(text, subscription)
     return subscription
   }
@@ -217,8 +215,8 @@ function parseOnGap(onGap: unknown): Start['onGap'] {
 const RETRY_MS = 250
 
 /**
- * An error would end the subscription of a client that only came back, and for good. So it waits for a database
- * that is away, for as long as its connection lives.
+ * An error would end the subscription of a client that only came back, and for good; whether it did cannot be told
+ * where its record was lost. So it waits for a database that is away, for as long as its connection lives.
  */
 async function patiently<S>(open: () => Promise<S>, point: ResumePoint): Promise<S> {
   for (;;) {

@@ -18,7 +18,6 @@ export class HeldOperation {
   #asked: { readonly places: Places; readonly delivered: number } | undefined
   /** What the store has. */
   #saved: ReadonlyMap<TopicName, Position>
-  #isSuperseded = false
 
   constructor(key: ResumeKey, digest: string, subscription: Resumable) {
     this.key = key
@@ -64,9 +63,8 @@ export class HeldOperation {
     return { key, owner, digest: this.#digest, places: this.#proven }
   }
 
-  /** What the store does not know yet; undefined where another connection has taken over. */
-  advance(): Advance | undefined {
-    if (this.#isSuperseded) return undefined
+  /** What the store does not know yet. */
+  advance(): Advance {
     const topics = new Map<TopicName, Position>()
     for (const [topic, position] of this.#proven.topics) {
       const saved = this.#saved.get(topic)
@@ -75,10 +73,5 @@ export class HeldOperation {
     }
     this.#saved = this.#proven.topics
     return { key: this.key, owner: this.owner, topics }
-  }
-
-  /** The same client has brought the operation on another connection. */
-  supersede(): void {
-    this.#isSuperseded = true
   }
 }

@@ -89,7 +89,7 @@ export class ResumableConnection {
     this.#isLost = true
     this.#all.remove(this)
     for (const operation of this.#operations.values()) operation.settle()
-    return this.#all.keep(this.#operations.values())
+    return this.#all.saveLast(this.#operations.values())
   }
 
   async #hold(key: ResumeKey, digest: string, subscription: Resumable): Promise<void> {

@@ -33,7 +33,7 @@ export interface Advance {
 /**
  * - `kept`: it is remembered for the time that was asked for, from now on;
  * - `missing`: there is no record any more, and it has to be put again as a whole;
- * - `superseded`: another connection has brought the operation since.
+ * - `superseded`: another connection has put it since.
  */
 export type AdvanceOutcome = 'kept' | 'missing' | 'superseded'
 
@@ -42,8 +42,8 @@ export type AdvanceOutcome = 'kept' | 'missing' | 'superseded'
  *
  * - What `put` and `advance` have answered, `find` answers on every instance, until `keepMs` have passed
  *   since the last of them.
- * - A record has one owner. Only it advances the record: what the server of a connection that is
- *   half dead says of it later changes nothing.
+ * - A record has one owner, the last that put it. Only it advances the record; who finds that another has
+ *   taken it over, though its own connection lives, may put it again.
  * - It may forget: a subscriber then begins anew. It never answers a place that was not put.
  */
 export interface ResumeStore extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import type { HeldOperation } from './held-operation.ts'
 import { type ResumableClient, ResumableConnection } from './resumable-connection.ts'
-import type { ResumeStore } from './resume-store.ts'
+import type { AdvanceOutcome, ResumeStore } from './resume-store.ts'
 
 export interface ResumeBounds {
   /** For how long a client may be gone and go on where it was, in milliseconds. */
@@ -54,15 +54,26 @@ export class Resumptions {
     return this.#write(() => this.store.put(operation.record(), this.#keepMs))
   }
 
-  /** Saves what has become certain, in the background. */
+  /** Saves what has become certain, and keeps the records for their time again, in the background. */
   save(operations: Iterable<HeldOperation>): void {
-    void this.keep(operations)
+    const all = [...operations]
+    void this.#write(async () => {
+      const outcomes = await this.#advance(all)
+      // Lost, or taken by another connection though this one lives: that one may be dead, or it came back with
+      // a Redis that had lost what was newer. All of them know only what is certain.
+      const gone = all.filter((_, index) => outcomes[index] !== 'kept')
+      await Promise.all(gone.map((operation) => this.put(operation)))
+    })
   }
 
-  /** Saves what has become certain, and keeps the records for their time again. Does not reject. */
-  keep(operations: Iterable<HeldOperation>): Promise<void> {
+  /** The same for a connection that is gone: another one's records stay. Does not reject. */
+  saveLast(operations: Iterable<HeldOperation>): Promise<void> {
     const all = [...operations]
-    return this.#write(() => this.#advance(all))
+    return this.#write(async () => {
+      const outcomes = await this.#advance(all)
+      const missing = all.filter((_, index) => outcomes[index] === 'missing')
+      await Promise.all(missing.map((operation) => this.put(operation)))
+    })
   }
 
   /** Forgets an operation that has ended, in the background. */
@@ -97,23 +108,11 @@ export class Resumptions {
     }
   }
 
-  async #advance(operations: readonly HeldOperation[]): Promise<void> {
-    const known = operations.flatMap((operation) => {
-      const advance = operation.advance()
-      return advance === undefined ? [] : [{ operation, advance }]
-    })
-    if (known.length === 0) return
-    const advances = known.map(({ advance }) => advance)
-    const outcomes = await this.store.advance(advances, this.#keepMs)
-    for (const [index, { operation }] of known.entries()) {
-      switch (outcomes[index]) {
-        case 'missing':
-          await this.put(operation)
-          break
-        case 'superseded':
-          operation.supersede()
-      }
-    }
+  #advance(operations: readonly HeldOperation[]): Promise<readonly AdvanceOutcome[]> {
+    return this.store.advance(
+      operations.map((operation) => operation.advance()),
+      this.#keepMs,
+    )
   }
 
   #write(work: () => Promise<void>): Promise<void> {

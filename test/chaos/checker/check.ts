@@ -65,8 +65,10 @@ interface Stage {
 async function suffer(plan: PlannedFault, { world, crowd, log }: Stage): Promise<Recovery> {
   await inflict(plan, world)
   const start = performance.now()
-  await crowd.reaches(crowd.heads())
+  const behind = await crowd.reaches(crowd.heads())
   const ms = performance.now() - start
-  log(`${plan.fault}, ${Math.round(plan.lastsMs)} ms: all at the head after ${Math.round(ms)} ms`)
+  const how = `${plan.fault} ${plan.server}, ${Math.round(plan.lastsMs)} ms`
+  if (behind.length === 0) log(`${how}: all at the head after ${Math.round(ms)} ms`)
+  else log([`${how}: NOT AT THE HEAD after ${Math.round(ms)} ms:`, ...behind].join('\n    '))
   return { fault: plan.fault, ms }
 }

@@ -94,12 +94,19 @@ export class Crowd implements AsyncDisposable {
     return heads
   }
 
-  /** Resolves once every subscriber has seen all of this, or has taken too long. */
-  async reaches(heads: ReadonlyMap<string, number>): Promise<void> {
+  /**
+   * Resolves once every subscriber has seen all of this, or has taken too long; answers who has, and of which
+   * topics.
+   */
+  async reaches(heads: ReadonlyMap<string, number>): Promise<readonly string[]> {
     const deadline = performance.now() + this.#patienceMs
-    const isBehind = (one: Subscriber) =>
-      one.history.topics.some((topic) => one.positionIn(topic) < (heads.get(topic) ?? 0))
+    const missing = (one: Subscriber) =>
+      one.history.topics.filter((topic) => one.positionIn(topic) < (heads.get(topic) ?? 0))
+    const isBehind = (one: Subscriber) => missing(one).length > 0
     while (this.#subscribers.some(isBehind) && performance.now() < deadline) await delay(20)
+    return this.#subscribers.filter(isBehind).map((one) => {
+      return `${one.history.name}, connection ${one.connections}: ${missing(one).join(', ')}`
+    })
   }
 
   history() {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { check } from './check.ts'
 import { MUTANTS } from './mutants.ts'
+import { FAULTS } from './schedule.ts'
 import { tableOf } from './table.ts'
 import { tryMutant } from './try-mutant.ts'
 
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     build: { type: 'string', default: fileURLToPath(new URL('../../../dist', import.meta.url)) },
     mutations: { type: 'boolean', default: false },
+    faults: { type: 'string' },
     pause: { type: 'string', default: '150' },
   },
 })
@@ -21,6 +23,11 @@ process.exit((await (values.mutations ? catchMutants() : run())) ? 0 : 1)
 async function run(): Promise<boolean> {
   const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed)
   const seconds = Number(values.seconds)
+  const faults = values.faults?.split(',').map((name) => {
+    const fault = FAULTS.find((one) => one === name.trim())
+    if (fault === undefined) throw new Error(`The faults are: ${FAULTS.join(', ')}.`)
+    return fault
+  })
   const again = `npm run chaos -- --seed=${seed} --seconds=${seconds}`
   print(`chaos for ${seconds} s; the same faults again: ${again}`)
   const report = await check({
@@ -29,6 +36,7 @@ async function run(): Promise<boolean> {
     build: values.build,
     pace: { freezeMs: seconds < 120 ? 3_000 : 10_000, maxPauseMs: 2_000 },
     pauseMs: Number(values.pause),
+    ...(faults === undefined ? {} : { faults }),
     log: tell,
   })
   print(`\n${tableOf(report)}`)
