@@ -1,0 +1,66 @@
+import type { Database } from '../database/database.ts'
+import { CarillonError } from '../protocol/errors.ts'
+import type { Retention, RetentionReport } from './retention.ts'
+import type { ParsedRule } from './retention-rules.ts'
+import { RetentionSweep } from './retention-sweep.ts'
+
+export interface RetentionSweeperOptions {
+  readonly database: Database
+  readonly rules: readonly ParsedRule[]
+  /** From the end of one run to the start of the next, in milliseconds. */
+  readonly intervalMs: number
+  /** Told of runs of its own that failed: the next one tries again. */
+  readonly onFault: (error: unknown) => void
+}
+
+/** Applies the retention from time to time, and when it is told to: one run at a time. */
+export class RetentionSweeper implements Retention {
+  readonly #options: RetentionSweeperOptions
+  readonly #abort = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  /** The last of the runs, which wait for one another. Never rejects. */
+  #running: Promise<unknown> = Promise.resolve()
+
+  constructor(options: RetentionSweeperOptions) {
+    this.#options = options
+    this.#schedule()
+  }
+
+  apply(): Promise<RetentionReport> {
+    const run = this.#running.then(() => this.#run())
+    this.#running = run.catch(() => undefined) // told to who called
+    return run
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort()
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #run(): Promise<RetentionReport> {
+    const { database, rules } = this.#options
+    const { signal } = this.#abort
+    if (signal.aborted) throw new CarillonError('SHUTTING_DOWN')
+    return new RetentionSweep({ prisma: database.prisma, rules, signal }).run()
+  }
+
+  #schedule(): void {
+    if (this.#abort.signal.aborted) return
+    this.#timer = setTimeout(() => void this.#runByItself(), this.#options.intervalMs)
+    this.#timer.unref()
+  }
+
+  async #runByItself(): Promise<void> {
+    try {
+      await this.apply()
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.#options.onFault(error)
+    }
+    this.#schedule()
+  }
+}
