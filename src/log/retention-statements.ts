@@ -66,10 +66,10 @@ export function dueStatement(
        OR kept.published_at < now() - given.max_age * interval '1 second'`
 }
 
-/** How far a tail was moved; null where it was not. */
+/** Where a tail is, and whether it was moved there just now. */
 export interface MovedRow extends Locked {
-  readonly old_tail: Sequence | null
-  readonly new_tail: Sequence | null
+  readonly tail: Sequence
+  readonly moved: boolean
 }
 
 /**
@@ -113,10 +113,11 @@ export function moveTailStatement({ id }: TopicId, limits: TopicLimits | null): 
       UPDATE carillon.topics t SET tail = target.new_tail
       FROM target, lock
       WHERE lock.taken AND t.id = target.id AND t.epoch = target.epoch AND t.tail < target.new_tail
-      RETURNING target.old_tail, target.new_tail
+      RETURNING t.tail
     )
-    SELECT lock.taken, moved.old_tail::float8 AS old_tail, moved.new_tail::float8 AS new_tail
-    FROM lock LEFT JOIN moved ON true`
+    SELECT lock.taken, coalesce(moved.tail, target.old_tail)::float8 AS tail,
+           moved.tail IS NOT NULL AS moved
+    FROM lock CROSS JOIN target LEFT JOIN moved ON true`
 }
 
 export interface RemovedRow extends Locked {

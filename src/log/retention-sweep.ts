@@ -104,19 +104,23 @@ export class RetentionSweep {
     for (const topic of due) await this.#trimTopic(topic)
   }
 
-  /** What an earlier run has left behind the tail, then what the tail moves over, step by step. */
+  /**
+   * Moves the tail step by step, and deletes what is below it: also what another run, which ended or gave
+   * way to this one, has left there.
+   */
   async #trimTopic(topic: DueTopic): Promise<void> {
-    const { tail, oldest } = topic
-    if (oldest !== null && oldest < tail) await this.#remove(topic, oldest, tail)
     const limits = limitsOf(topic.name, this.#options.rules)
+    let from = topic.oldest ?? topic.tail
     while (this.#goesOn) {
-      const [moved] = await this.#locked<MovedRow>(moveTailStatement(topic, limits))
-      if (moved == null || moved.old_tail === null || moved.new_tail === null) return
-      await this.#remove(topic, moved.old_tail, moved.new_tail)
+      const [row] = await this.#locked<MovedRow>(moveTailStatement(topic, limits))
+      if (row === undefined) return
+      await this.#remove(topic, from, row.tail)
+      if (!row.moved) return
+      from = row.tail
     }
   }
 
-  /** Deletes what the tail has moved over, from a sequence to right before another. */
+  /** Deletes what is below the tail, from a sequence to right before another. */
   async #remove(topic: DueTopic, from: number, before: number): Promise<void> {
     for (let start = from; start < before && this.#goesOn; ) {
       const end = Math.min(before, start + this.#batch.current)
