@@ -7,7 +7,7 @@ import type { TopicLimits } from './retention-rules.ts'
 export const RETENTION_LOCK = 72_707_370
 
 /** Messages whose age is looked at when a tail is moved once. */
-const LOOK_AHEAD = 10_000
+const LOOK_AHEAD = 5_000
 
 /**
  * Taken for the one statement that it is part of, and its commit: a lock of the session would stay with a connection of

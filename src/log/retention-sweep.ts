@@ -23,7 +23,7 @@ import {
 const PAGE = 500
 
 /** A delete should stay well below the 50 ms that it may take. */
-const BATCH = { start: 100, min: 10, max: 2_000, targetMs: 15 }
+const BATCH = { start: 100, min: 10, max: 2_000, targetMs: 10 }
 
 export interface RetentionSweepOptions {
   readonly prisma: PrismaClient

@@ -87,6 +87,7 @@ function statementTable(all: readonly Measured[]): Table {
     'messages/s': (removed * 1_000) / ms,
     deletes: statements.delete.length,
     'p50 ms': quantile(statements.delete, 0.5),
+    'p99 ms': quantile(statements.delete, 0.99),
     'longest ms': longest(statements.delete),
     'tail moves': statements.move.length,
     'longest move ms': longest(statements.move),
