@@ -85,7 +85,7 @@ export function moveTailStatement({ id }: TopicId, limits: TopicLimits | null): 
     target AS (
       SELECT t.id, t.epoch, t.tail AS old_tail, greatest(
         coalesce(kept.sequence, t.head + 1),
-        least(greatest(t.head - ${maxMessages} + 1, young.sequence, 0), unacked.sequence)
+        least(greatest(t.head - ${maxMessages} + 1, young.sequence), unacked.sequence)
       ) AS new_tail
       FROM carillon.topics t
       LEFT JOIN LATERAL (

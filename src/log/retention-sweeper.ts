@@ -1,5 +1,7 @@
 import type { Database } from '../database/database.ts'
+import { withFaults } from '../database/faults.ts'
 import { CarillonError } from '../protocol/errors.ts'
+import { EmbeddedVacuum } from './embedded-vacuum.ts'
 import type { Retention, RetentionReport } from './retention.ts'
 import type { ParsedRule } from './retention-rules.ts'
 import { RetentionSweep } from './retention-sweep.ts'
@@ -17,12 +19,15 @@ export interface RetentionSweeperOptions {
 export class RetentionSweeper implements Retention {
   readonly #options: RetentionSweeperOptions
   readonly #abort = new AbortController()
+  readonly #vacuum: EmbeddedVacuum | undefined
   #timer: NodeJS.Timeout | undefined
   /** The last of the runs, which wait for one another. Never rejects. */
   #running: Promise<unknown> = Promise.resolve()
 
   constructor(options: RetentionSweeperOptions) {
     this.#options = options
+    const { kind, prisma } = options.database
+    if (kind === 'embedded') this.#vacuum = new EmbeddedVacuum(prisma)
     this.#schedule()
   }
 
@@ -46,7 +51,9 @@ export class RetentionSweeper implements Retention {
     const { database, rules } = this.#options
     const { signal } = this.#abort
     if (signal.aborted) throw new CarillonError('SHUTTING_DOWN')
-    return new RetentionSweep({ prisma: database.prisma, rules, signal }).run()
+    const report = await new RetentionSweep({ prisma: database.prisma, rules, signal }).run()
+    if (!signal.aborted) await withFaults(async () => this.#vacuum?.run(report.removed))
+    return report
   }
 
   #schedule(): void {

@@ -15,6 +15,9 @@ import { rejection } from '../support/rejection.ts'
 
 const BACKEND: Reader = { kind: 'backend', userId: 'backend' }
 
+/** A machine that does other things too may take its time, in milliseconds. */
+const PATIENCE = { timeout: 10_000 }
+
 export interface RetentionParts {
   readonly database: Database
   readonly log: Log
@@ -300,9 +303,9 @@ export function describeRetention(open: () => RetentionParts): void {
     const topic = newTopic()
     await using _retention = sweeper([{ topics: topic, maxMessages: 1 }], { intervalMs: 1 })
     await fill(topic, 5)
-    await expect.poll(() => ends(topic)).toEqual([5, 5])
+    await expect.poll(() => ends(topic), PATIENCE).toEqual([5, 5])
     await fill(topic, 5)
-    await expect.poll(() => ends(topic)).toEqual([10, 10])
+    await expect.poll(() => ends(topic), PATIENCE).toEqual([10, 10])
   })
 
   test('stops when it is closed, after the delete under way', async () => {
