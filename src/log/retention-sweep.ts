@@ -47,12 +47,9 @@ export class RetentionSweep {
   /** @throws CarillonError SERVICE_UNAVAILABLE */
   async run(): Promise<RetentionReport> {
     const touched = await this.#expire()
-    // Without rules, only a topic that has just lost messages can have something to do.
-    for await (const topics of this.#options.rules.length > 0
-      ? this.#allTopics()
-      : pagesOf(touched)) {
-      await this.#trim(topics)
-    }
+    // Without rules, a tail has to move only where messages have just expired.
+    const pages = this.#options.rules.length > 0 ? this.#allTopics() : pagesOf(touched)
+    for await (const topics of pages) await this.#trim(topics)
     return {
       removed: this.#removed,
       removedByTopic: this.#removedByTopic,
