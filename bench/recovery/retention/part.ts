@@ -6,6 +6,7 @@ import { quantile } from '../../support/quantile.ts'
 import type { Part, RecoveryOptions, Table, Target } from '../part.ts'
 import { SteadyLoad } from '../steady-load.ts'
 import { fillWithDue, type Reason } from './fill.ts'
+import { type Longest, startSampler } from './sampler.ts'
 import type { RemovalOutcome, ServerCommands } from './server.ts'
 
 const PER_SECOND = 1_000
@@ -19,6 +20,7 @@ interface Measured extends RemovalOutcome {
   readonly before: readonly number[]
   readonly meanwhile: readonly number[]
   readonly after: readonly number[]
+  readonly longest: Longest
 }
 
 /** What publishers notice of a large removal in the same topics. */
@@ -50,10 +52,12 @@ async function measureRemoval(reason: Reason, { quick }: RecoveryOptions): Promi
   await using load = new SteadyLoad(publishers, PER_SECOND)
   await sleep(quick ? 1_000 : 5_000)
   const before = await load.during(sleep(calmMs))
+  const sampler = await startSampler(database)
   const removal = untilRemoved(server)
   const meanwhile = await load.during(removal)
+  const longest = await sampler.stop()
   const after = await load.during(sleep(calmMs))
-  return { reason, before, meanwhile, after, ...(await removal) }
+  return { reason, before, meanwhile, after, longest, ...(await removal) }
 }
 
 async function untilRemoved(server: Remote<ServerCommands>): Promise<RemovalOutcome> {
@@ -80,7 +84,7 @@ function latencyTable(all: readonly Measured[]): Table {
 }
 
 function statementTable(all: readonly Measured[]): Table {
-  const rows = all.map(({ reason, removed, ms, statements }) => ({
+  const rows = all.map(({ reason, removed, ms, statements, longest }) => ({
     removed: reason,
     messages: removed,
     seconds: ms / 1_000,
@@ -88,25 +92,21 @@ function statementTable(all: readonly Measured[]): Table {
     deletes: statements.delete.length,
     'p50 ms': quantile(statements.delete, 0.5),
     'p99 ms': quantile(statements.delete, 0.99),
-    'longest ms': longest(statements.delete),
+    'longest ms': longest.delete,
     'tail moves': statements.move.length,
-    'longest move ms': longest(statements.move),
+    'longest move ms': longest.move,
   }))
   return { title: 'transactions of the retention', rows }
 }
 
-function targetsOf({ reason, before, meanwhile, statements }: Measured): readonly Target[] {
+function targetsOf({ reason, before, meanwhile, longest }: Measured): readonly Target[] {
   const ratio = quantile(meanwhile, 0.99) / quantile(before, 0.99)
   return [
     { name: `${reason}: publish p99, times that before`, measured: ratio, atMost: 2 },
     {
       name: `${reason}: longest transaction, ms`,
-      measured: longest([...statements.delete, ...statements.move]),
+      measured: Math.max(longest.delete, longest.move),
       atMost: 50,
     },
   ]
-}
-
-function longest(durations: readonly number[]): number {
-  return durations.reduce((most, one) => Math.max(most, one), 0)
 }
