@@ -141,7 +141,10 @@ export function removeStatement(
     SELECT lock.taken, (SELECT count(*)::int FROM gone) AS removed FROM lock`
 }
 
-/** The columns of a topic that lost expired messages; one row with nulls where none did. */
+/**
+ * The columns of a topic that lost expired messages; one row with nulls where none did. A topic that was purged
+ * has no name under the id of before.
+ */
 export interface ExpiredRow extends Locked {
   readonly id: number | null
   readonly name: TopicName | null

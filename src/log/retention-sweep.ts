@@ -71,11 +71,11 @@ export class RetentionSweep {
         let removed = 0
         for (const row of await this.#locked<ExpiredRow>(expireStatement(from, size))) {
           const { id, name, reached } = row
-          if (id === null || name === null || row.removed === null) continue
+          removed += row.removed ?? 0
+          from = Math.max(from, reached ?? 0)
+          if (id === null || name === null || row.removed === null) continue // none, or of a purged topic
           touched.set(id, { id, name })
           this.#count(name, row.removed)
-          removed += row.removed
-          from = Math.max(from, reached ?? 0)
         }
         return removed
       })

@@ -262,6 +262,17 @@ export function describeRetention(open: () => RetentionParts): void {
     expect(await ends(topic)).toEqual([0, 6])
   })
 
+  test('removes expired messages behind those of a topic that was purged', async () => {
+    const [purged, topic] = [newTopic(), newTopic()]
+    await fill(purged, 150)
+    await expire(purged, ...Array.from({ length: 150 }, (_, n) => n + 1))
+    await fill(topic, 3)
+    await expire(topic, 2)
+    await execute('SELECT carillon.carillon_purge($1, NULL)', purged)
+    await apply()
+    expect(await stored(topic)).toEqual([1, 3])
+  })
+
   test('fills no place of a message that a slice has no room for', async () => {
     const topic = newTopic()
     await fill(topic, 4, { payload: JSON.stringify('x'.repeat(200_000)) as Draft['payload'] })
