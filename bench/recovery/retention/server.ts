@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Carillon, createCarillon } from 'carillon'
 import { answerCommands } from '../../fanout/channel.ts'
 import { type Durations, watchStatements } from './statements.ts'
@@ -15,7 +16,7 @@ export interface ServerCommands {
   /** Starts to remove, and answers at once. */
   begin(): void
   /** Undefined as long as it removes. */
-  outcome(): RemovalOutcome | undefined
+  outcome(): Promise<RemovalOutcome | undefined>
 }
 
 export interface RemovalOutcome {
@@ -27,6 +28,7 @@ export interface RemovalOutcome {
 const statements = watchStatements()
 let carillon: Carillon | undefined
 let outcome: RemovalOutcome | undefined
+let removing: Promise<void> | undefined
 
 answerCommands<ServerCommands>({
   async open({ databaseUrl, maxAge }) {
@@ -36,9 +38,13 @@ answerCommands<ServerCommands>({
     return new URL(url).origin
   },
   begin() {
-    void remove()
+    removing = remove()
+    removing.catch(() => undefined) // told by `outcome`
   },
-  outcome: () => outcome,
+  async outcome() {
+    if (outcome === undefined) await Promise.race([removing, sleep(100)])
+    return outcome
+  },
 })
 
 async function remove(): Promise<void> {
