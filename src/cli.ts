@@ -22,6 +22,8 @@ Environment
                       unset: one instance
   CARILLON_DATA_DIR   where the embedded database lives (./.carillon); memory: for nowhere
   CARILLON_AUTH       open: everyone may do everything, also from other machines
+  CARILLON_RETENTION  how long messages are kept, as JSON such as
+                      [{"topics":"chat:*","maxAge":86400}]; unset: for ever
   CARILLON_LOG_LEVEL  debug, info, warn (default), error or silent
 `
 

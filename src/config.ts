@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
 import { LOG_LEVELS } from './ops/logger.ts'
 import { parseRedisUrl, REDIS_URL_FORM } from './redis/redis-address.ts'
 import type { CarillonOptions } from './server.ts'
@@ -34,6 +35,7 @@ const Environment = z.object({
     .optional(),
   CARILLON_DATA_DIR: z.string().min(1, 'a directory, or memory:').default('./.carillon'),
   CARILLON_AUTH: z.enum(['open'], 'open, the only mode there is so far').optional(),
+  CARILLON_RETENTION: z.string().transform(readRules).optional(),
   CARILLON_LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('warn'),
 })
 
@@ -52,6 +54,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     REDIS_URL,
     CARILLON_DATA_DIR,
     CARILLON_AUTH,
+    CARILLON_RETENTION,
     CARILLON_LOG_LEVEL,
   } = parsed.data
   if (CARILLON_AUTH === undefined && !LOOPBACK.has(HOST)) throw openToTheWorld(HOST)
@@ -60,6 +63,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     port: PORT,
     logLevel: CARILLON_LOG_LEVEL,
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
+    ...(CARILLON_RETENTION === undefined ? {} : { retention: CARILLON_RETENTION }),
     ...(DATABASE_URL === undefined
       ? { dataDir: CARILLON_DATA_DIR }
       : { databaseUrl: DATABASE_URL }),
@@ -68,6 +72,20 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
 
 function isPostgresqlUrl(value: string): boolean {
   return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol)
+}
+
+/** The text of a JSON list of rules. */
+function readRules(text: string, context: z.RefinementCtx): readonly RetentionRule[] {
+  try {
+    const rules: unknown = JSON.parse(text)
+    parseRetention(rules)
+    return rules as readonly RetentionRule[] // what parseRetention lets through is nothing else
+  } catch (error) {
+    context.addIssue(
+      `a JSON list of retention rules (${(error as Error).message.replace(/\.$/, '')})`,
+    )
+    return z.NEVER
+  }
 }
 
 /** URLs may hold passwords: they are not repeated. */

@@ -25,6 +25,8 @@ export type {
 export type { GroupCommitBounds } from './log/group-commit.ts'
 export type { HistoryRequest } from './log/history.ts'
 export type { Page, TopicState } from './log/log.ts'
+export type { RetentionReport } from './log/retention.ts'
+export type { RetentionRule } from './log/retention-rules.ts'
 export type { Health } from './ops/health.ts'
 export type { Logger, LogLevel } from './ops/logger.ts'
 export { CLOSE_CODES } from './protocol/close-codes.ts'

@@ -28,6 +28,9 @@ import { History, type HistoryRequest } from './log/history.ts'
 import type { Page, TopicState } from './log/log.ts'
 import { PrismaLog } from './log/prisma-log.ts'
 import { PurgeSweeper } from './log/purge-sweeper.ts'
+import type { Retention, RetentionReport } from './log/retention.ts'
+import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
+import { RetentionSweeper } from './log/retention-sweeper.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
 import { CarillonError } from './protocol/errors.ts'
@@ -78,6 +81,13 @@ export interface CarillonOptions {
   readonly extendSchema?: (schema: GraphQLSchema) => GraphQLSchema
   /** Bounds of the queue in front of the database; those left out keep their default. */
   readonly publishQueue?: GroupCommitBounds
+  /**
+   * How long messages are kept: the first rule whose topics match says it. Default: for ever, but for
+   * those that have expired.
+   */
+  readonly retention?: readonly RetentionRule[]
+  /** How often what is no longer to be kept is removed, in milliseconds. Default 60,000. */
+  readonly retentionIntervalMs?: number
   /** Where to log. Default: lines of JSON on standard error, from `logLevel` up. */
   readonly logger?: Logger
   /** Default `warn`. */
@@ -162,6 +172,12 @@ export interface Carillon extends AsyncDisposable {
    */
   purgeTopic(topic: string, options?: PurgeOptions): Promise<TopicState>
 
+  /**
+   * Removes at once what the retention no longer keeps, and what has expired. Without a call that
+   * happens every `retentionIntervalMs`.
+   */
+  applyRetention(): Promise<RetentionReport>
+
   /** Answers requests to /graphql and /health; all of it but WebSockets. */
   fetch(request: Request): Promise<Response>
   /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
@@ -179,11 +195,12 @@ export interface Carillon extends AsyncDisposable {
 /**
  * Opens the database, applies the migrations and makes a server, which listens nowhere yet.
  * @throws DatabaseStartError where the database cannot be used
- * @throws TypeError where `redisUrl` is none, or `redis` is given too
+ * @throws TypeError where `redisUrl` is none, or `redis` is given too, or a rule of `retention` is none
  */
 export async function createCarillon(options: CarillonOptions = {}): Promise<Carillon> {
   const logger = options.logger ?? createLogger(options.logLevel ?? 'warn')
   redisAddressOf(options) // a mistake is told before anything is opened
+  parseRetention(options.retention ?? [])
   return new CarillonServer(await openDatabase(options, logger), options, logger)
 }
 
@@ -196,6 +213,9 @@ function openDatabase(options: CarillonOptions, logger: Logger): Promise<Databas
     onFault: (error) => logger.warn({ error }, 'A connection to PostgreSQL broke.'),
   })
 }
+
+/** How often the retention is applied, in milliseconds. */
+const RETENTION_INTERVAL_MS = 60_000
 
 /** `close` resolves by then, in milliseconds, whatever does not answer. */
 const CLOSE_DEADLINE_MS = 9_000
@@ -219,6 +239,7 @@ class CarillonServer implements Carillon {
   readonly bus: Pick<Bus, 'kind'>
   readonly #logger: Logger
   readonly #log: PrismaLog
+  readonly #retention: Retention
   readonly #bus: Bus
   readonly #hub: Hub
   readonly #sweeper: PurgeSweeper
@@ -235,6 +256,12 @@ class CarillonServer implements Carillon {
     this.database = database
     this.#logger = logger
     this.#log = new PrismaLog(database, options.publishQueue)
+    this.#retention = new RetentionSweeper({
+      database,
+      rules: parseRetention(options.retention ?? []),
+      intervalMs: options.retentionIntervalMs ?? RETENTION_INTERVAL_MS,
+      onFault: report,
+    })
     this.#bus = openBus(redisAddressOf(options), report)
     this.bus = this.#bus
     this.#resumeStore = openResumeStore(redisAddressOf(options), report)
@@ -347,6 +374,11 @@ class CarillonServer implements Carillon {
     return this.#services.purger.purge(topic, options)
   }
 
+  async applyRetention(): Promise<RetentionReport> {
+    this.#ensureOpen()
+    return this.#retention.apply()
+  }
+
   async fetch(request: Request): Promise<Response> {
     return this.#http.fetch(request)
   }
@@ -386,6 +418,7 @@ class CarillonServer implements Carillon {
   }
 
   async #closeParts(): Promise<void> {
+    const retentionClosed = this.#retention.close()
     await this.#transport.close()
     await this.#resumptions.close()
     await this.#resumeStore[Symbol.asyncDispose]()
@@ -393,6 +426,7 @@ class CarillonServer implements Carillon {
     await this.#hub.close()
     await this.#sweeper.close()
     await this.#bus.close()
+    await retentionClosed
     await this.database.close()
   }
 

@@ -43,6 +43,13 @@ export function* wildcardsOf(topic: TopicName): Generator<TopicWildcard, undefin
   }
 }
 
+/** Whether a topic is the one that is named, or under the prefix. */
+export function matchesPattern(topic: TopicName, pattern: TopicPattern): boolean {
+  if (!isWildcard(pattern)) return topic === pattern
+  const prefix = prefixOf(pattern)
+  return topic.length > prefix.length && topic.startsWith(prefix)
+}
+
 /** @throws CarillonError INVALID_TOPIC_PATTERN */
 export function parseTopicPattern(value: unknown): TopicPattern {
   if (isTopicName(value)) return value

@@ -222,6 +222,7 @@ export class Hub {
         reads: this.#reads,
         position,
         epoch,
+        gapsBehind: beginning.gapsBehind,
         skipsGaps: start.onGap === 'skip',
         repeatsUpTo: beginning.repeatsUpTo,
         story: subscription.tellsEvents ? storyOf(name, beginning) : undefined,

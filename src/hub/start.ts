@@ -44,6 +44,11 @@ export interface Startable {
 export interface Beginning {
   /** Everything up to this counts as taken. */
   readonly position: Position
+  /**
+   * Only what is missing behind this is a gap. One that was not there before begins with what is kept, and
+   * the tail may have moved since it was looked at. Default: the position.
+   */
+  readonly gapsBehind?: Sequence | undefined
   /** Nothing that was published before is wanted. */
   readonly isLive: boolean
   /** Where to begin with a snapshot instead, if there is one. */
@@ -216,7 +221,7 @@ function startWithout(
   const first = oldest(state).sequence
   const sequence = acked === undefined ? (Math.max(first, head - last) as Sequence) : first
   const isLive = sequence === head && loadSnapshot === undefined
-  return { position: { epoch, sequence }, isLive, loadSnapshot }
+  return { position: { epoch, sequence }, gapsBehind: head, isLive, loadSnapshot }
 }
 
 /** What stands right before the oldest message that is kept. */

@@ -14,6 +14,8 @@ export interface TopicReaderOptions {
   readonly position: Sequence
   /** That of the position. Default: the topic's. */
   readonly epoch?: Epoch | undefined
+  /** Only what is missing behind this is a gap. Default: the position. */
+  readonly gapsBehind?: Sequence | undefined
   /** Goes on with the oldest message where those before it are no longer kept. */
   readonly skipsGaps: boolean
   /** Everything up to this may have been sent before, on another connection. Default: nothing. */
@@ -33,6 +35,7 @@ export class TopicReader {
   readonly #story: Story | undefined
   #epoch: Epoch | undefined
   #position: Sequence
+  #gapsBehind: Sequence
   #repeatsUpTo: Sequence
   /** Read from the log at once; what is taken of it is behind the position. */
   #slice: readonly Message[] = NOTHING
@@ -44,6 +47,7 @@ export class TopicReader {
     this.#story = options.story
     this.#epoch = options.epoch ?? topic.epoch
     this.#position = options.position
+    this.#gapsBehind = options.gapsBehind ?? options.position
     this.#repeatsUpTo = options.repeatsUpTo ?? BEFORE_ALL
   }
 
@@ -173,14 +177,16 @@ export class TopicReader {
     const missed = this.#position + 1
     this.#pass({ fromSequence: missed, toSequence: missed, reason: 'EPOCH_CHANGED' })
     this.#epoch = this.#topic.epoch
+    this.#gapsBehind = BEFORE_ALL
     this.#repeatsUpTo = BEFORE_ALL
     this.moveTo(BEFORE_ALL)
   }
 
   /** Goes on right before a message, where those in between are no longer kept. */
   #passGapTo(next: Sequence): void {
-    const [fromSequence, toSequence] = [this.#position + 1, next - 1]
-    this.#pass({ fromSequence, toSequence, reason: 'RETENTION' })
+    const fromSequence = Math.max(this.#position, this.#gapsBehind) + 1
+    const toSequence = next - 1
+    if (fromSequence <= toSequence) this.#pass({ fromSequence, toSequence, reason: 'RETENTION' })
     this.#position = toSequence as Sequence
   }
 

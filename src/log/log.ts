@@ -7,7 +7,7 @@ import type { TopicName } from '../core/topic-name.ts'
  * whatever else carries messages only hints at it.
  *
  * Order: the sequences of a topic are 1, 2, 3, … in commit order, without holes. Who reads up to a
- * head has every message up to it.
+ * head has every message up to it. The tail, the oldest sequence kept, moves; the head never goes back.
  *
  * Durability: `append` answers after the commit. Where it rejects with SERVICE_UNAVAILABLE, the
  * commit may have happened and its answer been lost: only a retry with an idempotency key is safe.
@@ -30,8 +30,9 @@ export interface Log {
 
   /**
    * The messages right after a sequence, oldest first, at most `limit`, and fewer where they are
-   * large: about 256 KiB, but one at least. All that are kept, expired and addressed ones too, so
-   * that sequences can be checked for holes.
+   * large: about 256 KiB, but one at least. All from the tail on, expired and addressed ones too, so
+   * that sequences can be checked for holes: one that expired and was removed stands there without
+   * its content.
    */
   read(topic: TopicName, after: Sequence, limit: number): Promise<LogSlice>
 
@@ -89,7 +90,7 @@ export interface TopicPosition {
 }
 
 export interface TopicState extends TopicPosition {
-  /** The oldest sequence still kept; 0 where none is. */
+  /** The oldest sequence still kept; 0 where none is. Nothing before it is read by anyone. */
   readonly tail: Sequence
 }
 

@@ -86,7 +86,8 @@ function selectEach(
 
 function conditions(query: PageQuery, { after, before }: Range): Prisma.Sql {
   const { from, types, reader } = query
-  const all = [Prisma.sql`s.topic_id = t.id`]
+  // What is below the tail is about to be deleted: nobody sees it any more.
+  const all = [Prisma.sql`s.topic_id = t.id AND s.sequence >= t.tail`]
   if (after !== undefined) all.push(Prisma.sql`s.sequence > ${after}::bigint`)
   if (before !== undefined) all.push(Prisma.sql`s.sequence < ${before}::bigint`)
   if (from !== undefined && types !== undefined) {

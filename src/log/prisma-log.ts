@@ -28,9 +28,7 @@ import {
 } from './message-rows.ts'
 import { type PageRow, pageStatement } from './page-statement.ts'
 import { type PublishRow, publishStatement, readUnitResults } from './publish-statement.ts'
-
-/** A read ends with the message with which its payloads reach this many bytes. */
-const MAX_READ_BYTES = 256 * 1024
+import { type SliceRow, sliceStatement, toSlice } from './slice-statement.ts'
 
 /** The log in PostgreSQL, real or embedded. */
 export class PrismaLog implements Log {
@@ -64,28 +62,10 @@ export class PrismaLog implements Log {
   }
 
   async read(topic: TopicName, after: Sequence, limit: number): Promise<LogSlice> {
-    const rows = await this.#rows<TopicRow & MessageRow>(Prisma.sql`
-      SELECT ${TOPIC_COLUMNS}, slice.*
-      FROM carillon.topics t
-      LEFT JOIN LATERAL (
-        SELECT ${MESSAGE_COLUMNS} FROM (
-          SELECT s.*, sum(octet_length(s.payload::text)) OVER (ORDER BY s.sequence)
-                      - octet_length(s.payload::text) AS bytes_before
-          FROM (
-            SELECT * FROM carillon.messages
-            WHERE topic_id = t.id AND sequence > ${after}::bigint
-            ORDER BY sequence LIMIT ${limit}
-          ) s
-        ) m
-        WHERE m.bytes_before < ${MAX_READ_BYTES}
-      ) slice ON true
-      WHERE t.name = ${topic}
-      ORDER BY slice.sequence`)
+    const rows = await this.#rows<SliceRow>(sliceStatement(topic, after, limit))
     const [first] = rows
     if (first === undefined) return { topic: await this.topic(topic), messages: [] }
-    const state = toTopicState(first)
-    const messages = rows.filter(isMessage).map((row) => toMessage(topic, state.epoch, row))
-    return { topic: state, messages }
+    return toSlice(first, rows.filter(isMessage), { after, limit })
   }
 
   async message(
@@ -97,7 +77,7 @@ export class PrismaLog implements Log {
       SELECT ${MESSAGE_COLUMNS}
       FROM carillon.topics t JOIN carillon.messages m ON m.topic_id = t.id
       WHERE t.name = ${topic} AND t.epoch = ${position.epoch}
-        AND m.sequence = ${position.sequence}::bigint
+        AND m.sequence = ${position.sequence}::bigint AND m.sequence >= t.tail
         AND (m.expires_at IS NULL OR m.expires_at > now())`)
     if (row === undefined) return undefined
     const message = toMessage(topic, position.epoch, row)

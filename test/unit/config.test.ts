@@ -59,8 +59,24 @@ test.each([
     { CARILLON_LOG_LEVEL: 'loud' },
     'CARILLON_LOG_LEVEL has to be one of debug, info, warn, error, silent, not "loud".',
   ],
+  [
+    { CARILLON_RETENTION: '[{"topics":"chat:*","maxAge":"1d"}]' },
+    'CARILLON_RETENTION has to be a JSON list of retention rules ' +
+      '(retention[0].maxAge has to be a whole number of seconds from 1 to 3153600000), ' +
+      'not "[{\\"topics\\":\\"chat:*\\",\\"maxAge\\":\\"1d\\"}]".',
+  ],
 ])('says what is wrong with %j in one line', (environment, message) => {
   expect(messageOf(environment)).toBe(message)
+})
+
+test('reads the rules of the retention, and says that they are no JSON', () => {
+  const rules = [{ topics: 'audit' }, { topics: '*', maxAge: 86_400, keepUnacked: true }]
+  expect(readConfig({ CARILLON_RETENTION: JSON.stringify(rules) })).toMatchObject({
+    retention: rules,
+  })
+  expect(messageOf({ CARILLON_RETENTION: 'chat:*' })).toMatch(
+    /^CARILLON_RETENTION has to be a JSON list of retention rules \(.*JSON.*\), not "chat:\*"\.$/,
+  )
 })
 
 test('opens to other machines only where that is said', () => {

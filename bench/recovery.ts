@@ -1,0 +1,35 @@
+import { readCommandLine } from './recovery/options.ts'
+import type { Outcome, Part, Target } from './recovery/part.ts'
+import { printMarkdown, printTable } from './support/table.ts'
+
+const options = readCommandLine()
+const print = options.markdown ? printMarkdown : printTable
+
+for (const part of options.parts) {
+  const outcome = await measured(part)
+  for (const { title, rows } of outcome.tables) print(`recovery: ${title}`, rows)
+  if (outcome.targets.length > 0) print('recovery: targets', outcome.targets.map(verdict))
+}
+
+/** What a part finds must not be lost because another fails. */
+async function measured(part: Part): Promise<Outcome> {
+  const start = performance.now()
+  try {
+    return await part.measure(options)
+  } catch (error) {
+    console.error(`${part.name} failed:`, error)
+    process.exitCode = 1
+    return { tables: [], targets: [] }
+  } finally {
+    console.error(`${part.name} took ${Math.round((performance.now() - start) / 1_000)} s`)
+  }
+}
+
+function verdict({ name, measured, atMost }: Target) {
+  return {
+    target: name,
+    'at most': atMost,
+    measured,
+    verdict: measured <= atMost ? 'met' : 'MISSED',
+  }
+}

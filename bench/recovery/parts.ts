@@ -1,0 +1,5 @@
+import type { Part } from './part.ts'
+import { retention } from './retention/part.ts'
+
+/** In the order in which they run. */
+export const PARTS: readonly Part[] = [retention]
