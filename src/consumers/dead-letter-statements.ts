@@ -86,7 +86,7 @@ export function pageStatement(columns: Prisma.Sql, query: DeadLetterPageQuery): 
     WITH page AS (
       SELECT ${columns}, d.sequence AS place FROM carillon.topics t, carillon.dead_letters d
       WHERE ${deadOf(query)} AND d.sequence > ${after}::bigint
-      ORDER BY d.sequence FETCH FIRST ${query.limit}::bigint ROWS WITH TIES
+      ORDER BY d.sequence FETCH FIRST (${query.limit}::bigint) ROWS WITH TIES
     )
     SELECT page.*, ends.* FROM (
       SELECT EXISTS (
