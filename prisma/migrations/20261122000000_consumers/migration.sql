@@ -49,3 +49,44 @@ CREATE TABLE "carillon"."dead_letters" (
 
 CREATE INDEX "dead_letters_replayed" ON "carillon"."dead_letters"("user_id", "name", "topic_id", "sequence")
     WHERE "replayed_at" IS NOT NULL;
+
+-- As before, and what consumers have of a purged topic goes along.
+CREATE OR REPLACE FUNCTION "carillon"."carillon_sweep"(batch INTEGER)
+RETURNS INTEGER
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    purge carillon.purges;
+    reached BIGINT;
+    deleted INTEGER;
+BEGIN
+    SELECT p.* INTO purge FROM carillon.purges p ORDER BY p.topic_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- From where the last batch ended: the index still has the entries of what was deleted.
+    SELECT max(s.sequence), count(*) INTO reached, deleted
+    FROM (
+        SELECT m.sequence FROM carillon.messages m
+        WHERE m.topic_id = purge.topic_id AND m.sequence > purge.swept
+        ORDER BY m.sequence LIMIT batch
+    ) s;
+    IF deleted > 0 THEN
+        DELETE FROM carillon.messages m
+        WHERE m.topic_id = purge.topic_id AND m.sequence > purge.swept AND m.sequence <= reached;
+    END IF;
+    IF deleted = batch THEN
+        UPDATE carillon.purges p SET swept = reached WHERE p.topic_id = purge.topic_id;
+    ELSE
+        DELETE FROM carillon.consumers c WHERE c.topic_id = purge.topic_id;
+        DELETE FROM carillon.consumer_leases l WHERE l.topic_id = purge.topic_id;
+        DELETE FROM carillon.dead_letters d WHERE d.topic_id = purge.topic_id;
+        DELETE FROM carillon.snapshots s WHERE s.topic_id = purge.topic_id;
+        DELETE FROM carillon.purges p WHERE p.topic_id = purge.topic_id;
+    END IF;
+    RETURN deleted;
+END;
+$$;
