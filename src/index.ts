@@ -7,9 +7,9 @@ export type {
   ConsumeRequest,
   ConsumerHandler,
   HandlerContext,
+  RunningConsumer,
 } from './consumers/consume-request.ts'
 export type { Consumer } from './consumers/consumer-store.ts'
-export type { Consumption } from './consumers/consumption.ts'
 export type { DeadLetter, DeadLetterPage } from './consumers/dead-letter-store.ts'
 export type {
   DeadLetterActionRequest,

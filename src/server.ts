@@ -8,10 +8,13 @@ import { MemoryBus } from './bus/memory-bus.ts'
 import { RedisBus } from './bus/redis-bus.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { CatchUpBatch } from './consumers/catch-up.ts'
-import type { CatchUpRequest, ConsumeRequest } from './consumers/consume-request.ts'
+import type {
+  CatchUpRequest,
+  ConsumeRequest,
+  RunningConsumer,
+} from './consumers/consume-request.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
 import { Consumers } from './consumers/consumers.ts'
-import type { Consumption } from './consumers/consumption.ts'
 import type { DeadLetterPage } from './consumers/dead-letter-store.ts'
 import {
   type DeadLetterActionRequest,
@@ -171,7 +174,7 @@ export interface Carillon extends AsyncDisposable {
    * Hands every message behind what a durable consumer has acknowledged to a handler, and acknowledges it.
    * All processes that consume the same share the topics between them.
    */
-  consume(request: ConsumeRequest, options?: ConsumeCallOptions): Promise<Consumption>
+  consume(request: ConsumeRequest, options?: ConsumeCallOptions): Promise<RunningConsumer>
   /** Every message up to where the topics stand, in batches: nothing is acknowledged by itself. */
   catchUp(
     request: CatchUpRequest,
@@ -386,7 +389,7 @@ class CarillonServer implements Carillon {
   async consume(
     request: ConsumeRequest,
     { as, signal }: ConsumeCallOptions = {},
-  ): Promise<Consumption> {
+  ): Promise<RunningConsumer> {
     this.#ensureOpen()
     return this.#consumers.consume(request, viewerOf(as), signal)
   }

@@ -40,6 +40,20 @@ export interface ConsumeRequest {
   readonly leaseMs?: number
 }
 
+/** A durable consumer at work. */
+export interface RunningConsumer extends AsyncDisposable {
+  /**
+   * Settles once it has ended: after `stop`, `maxBatches`, or the close of the server. Rejects only with what is
+   * unexpected; what the handler throws is no such thing.
+   */
+  readonly ended: Promise<void>
+  /**
+   * Resolves once the handlers under way have finished, and their messages are acknowledged. Do not wait for it
+   * in a handler. Idempotent.
+   */
+  stop(): Promise<void>
+}
+
 export interface CatchUpRequest {
   /** 1 to 100 topics, or patterns such as `order:*`. */
   readonly topics: readonly string[]

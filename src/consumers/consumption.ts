@@ -5,7 +5,7 @@ import type { TopicName } from '../core/topic-name.ts'
 import type { Log } from '../log/log.ts'
 import type { Acks } from './acks.ts'
 import { Bell } from './bell.ts'
-import type { ConsumeOptions } from './consume-request.ts'
+import type { ConsumeOptions, RunningConsumer } from './consume-request.ts'
 import type { DeadLetterStore } from './dead-letter-store.ts'
 import type { LeaseStore, Member, Survey } from './lease-store.ts'
 import { isPassing, type Pause, RETRY_MS } from './patience.ts'
@@ -36,8 +36,7 @@ const EARLY_LOOKS = 30
 const EXPIRY_MARGIN_MS = 20
 
 /** A consumer at work in this process. Others that run it too share the topics with this one. */
-export class Consumption implements AsyncDisposable {
-  /** Settles once it has ended; rejects with what is unexpected. */
+export class Consumption implements RunningConsumer {
   readonly ended: Promise<void>
   readonly #parts: ConsumptionParts
   readonly #options: ConsumeOptions
@@ -79,11 +78,8 @@ export class Consumption implements AsyncDisposable {
     return this.#member.userId
   }
 
-  /** Ends once the handlers under way have finished and their messages are acknowledged. Idempotent. */
   async stop(): Promise<void> {
-    this.#isStopping = true
-    for (const worker of this.#workers.values()) worker.stop()
-    this.#bell.ring()
+    this.#end()
     await this.ended.catch(() => undefined)
   }
 
@@ -108,11 +104,11 @@ export class Consumption implements AsyncDisposable {
   async #run(): Promise<void> {
     try {
       await this.#listen()
-      while (!this.#isStopping) await this.#step()
+      // Handlers that are still under way keep their leases.
+      while (!this.#isStopping || this.#workers.size > 0) await this.#step()
     } catch (error) {
       this.#fail(error)
     }
-    for (const worker of this.#workers.values()) worker.stop()
     await Promise.allSettled([...this.#workers.values()].map(({ ended }) => ended))
     for (const stop of this.#stops) stop()
     await this.#leave()
@@ -144,7 +140,7 @@ export class Consumption implements AsyncDisposable {
     try {
       if (performance.now() >= this.#lookAt) await this.#lookAround()
       else if (this.#finished.size > 0) await this.#release()
-      else if (this.#wanted.size > 0) await this.#takeWanted()
+      else if (this.#wanted.size > 0 && !this.#isStopping) await this.#takeWanted()
       else await this.#bell.heard(this.#lookAt - performance.now())
     } catch (error) {
       if (!isPassing(error)) throw error
@@ -161,6 +157,7 @@ export class Consumption implements AsyncDisposable {
     this.#lookedAt = now
     this.#lookAt = now + this.#member.leaseMs / RENEWALS
     this.#keep(await leases.renew(this.#member), now + this.#member.leaseMs)
+    if (this.#isStopping) return
     const survey = await leases.survey(this.#member)
     this.#foreign.clear()
     for (const topic of survey.mine) this.#workers.get(topic)?.wake(true)
@@ -221,8 +218,9 @@ export class Consumption implements AsyncDisposable {
     if (free.length === 0 || this.#isStopping) return
     const leasedUntil = performance.now() + this.#member.leaseMs
     const leased = await this.#parts.leases.take(this.#member, free)
-    for (const topic of leased)
+    for (const topic of leased) {
       this.#begin(new TopicWorker(topic, leasedUntil, this.#partsOf(topic.topic)))
+    }
   }
 
   #begin(worker: TopicWorker): void {
@@ -280,9 +278,7 @@ export class Consumption implements AsyncDisposable {
   #endBatch(isUsed: boolean): void {
     this.#batchesOpen--
     if (!isUsed) this.#batchesLeft++
-    if (this.#batchesLeft > 0 || this.#batchesOpen > 0) return
-    this.#isStopping = true
-    this.#bell.ring()
+    if (this.#batchesLeft === 0 && this.#batchesOpen === 0) this.#end()
   }
 
   async #leave(): Promise<void> {
@@ -295,7 +291,12 @@ export class Consumption implements AsyncDisposable {
 
   #fail(error: unknown): void {
     this.#failure ??= { error }
+    this.#end()
+  }
+
+  #end(): void {
     this.#isStopping = true
+    for (const worker of this.#workers.values()) worker.stop()
     this.#bell.ring()
   }
 }

@@ -152,3 +152,44 @@ test('an error of any kind is kept as a text of bounded length', async () => {
     'TypeError',
   ])
 })
+
+test('a handler that takes longer than the lease after a stop keeps its topic', async () => {
+  const { consumers, log } = consumersThat(async () => {})
+  await log.append([draft('long')])
+  const [begun, finish] = [gate(), gate()]
+  const first = consumers.consume(
+    failing('long', {
+      leaseMs: 500,
+      handler: async () => {
+        begun.open()
+        await finish.opened
+      },
+    }),
+    BACKEND,
+  )
+  await begun.opened
+  const stopping = first.stop()
+  const stolen: number[] = []
+  const second = consumers.consume(
+    failing('long', { leaseMs: 500, handler: ({ sequence }) => stolen.push(sequence) }),
+    BACKEND,
+  )
+  await renewals('long', 6) // two leases
+  finish.open()
+  await stopping
+  await log.append([draft('long')])
+  await expect.poll(() => stolen).toEqual([2])
+  await second.stop()
+})
+
+/** Resolves once the lease of a topic has been renewed so often. */
+async function renewals(topic: string, count: number): Promise<void> {
+  const seen = new Set<unknown>()
+  const look = async () => {
+    const [row] = await database.prisma.$queryRaw<{ readonly until: Date }[]>`
+      SELECT l.expires_at AS until FROM carillon.consumer_leases l
+      JOIN carillon.topics t ON t.id = l.topic_id WHERE t.name = ${topic}`
+    return seen.add(row?.until.getTime()).size
+  }
+  await expect.poll(look, { timeout: 10_000, interval: 20 }).toBeGreaterThan(count)
+}

@@ -1,0 +1,30 @@
+import type { Cell } from '../support/table.ts'
+
+export interface RecoveryOptions {
+  /** Small and short, to see that everything works. */
+  readonly quick: boolean
+}
+
+/** A table of what was measured. */
+export interface Table {
+  readonly title: string
+  readonly rows: readonly Readonly<Record<string, Cell>>[]
+}
+
+/** A figure that was promised to be this much at most. */
+export interface Target {
+  readonly name: string
+  readonly measured: number
+  readonly atMost: number
+}
+
+export interface Outcome {
+  readonly tables: readonly Table[]
+  readonly targets: readonly Target[]
+}
+
+/** One question that the bench answers, on a database of its own. */
+export interface Part {
+  readonly name: string
+  measure(options: RecoveryOptions): Promise<Outcome>
+}
