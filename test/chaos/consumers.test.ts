@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Carillon, createCarillon } from 'carillon'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createDatabase, describeWithPostgresql, execute } from '../support/postgresql.ts'
 
 const CONSUMER = fileURLToPath(new URL('../support/consumer-process.mjs', import.meta.url))
@@ -56,6 +56,7 @@ interface Consumer extends AsyncDisposable {
 function startConsumer(url: string, name: string, journal: Journal): Consumer {
   const args = [CONSUMER, url, name, String(LEASE_MS)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void child.kill('SIGKILL')) // also where the test has run out of time
   const exit = once(child, 'close')
   const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => journal.add(JSON.parse(line) as Line))
@@ -147,8 +148,9 @@ describeWithPostgresql('two processes that run the same consumer', () => {
     await using other = startConsumer(database.url, 'other', journal)
     await journal.until(([event, name]) => event === 'begun' && name === 'other')
 
-    frozen.child.kill('SIGCONT')
+    // The handler finishes the moment that the process comes round: nothing can tell it before.
     frozen.child.kill('SIGUSR2')
+    frozen.child.kill('SIGCONT')
     await journal.untilHandledIn(topic, 1, 'frozen')
     const acked = () => carillon.ack({ topic, consumer: 'worker', sequence: 0 })
     await frozenRenewals(database.url)

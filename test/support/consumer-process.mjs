@@ -18,8 +18,10 @@ const consumption = await carillon.consume({
   leaseMs: Number(leaseMs),
   batchSize: 5,
   handler: async ({ topic, sequence, payload }) => {
+    // Listens before it says that it has begun: a signal that nobody listens to ends the process.
+    const released = payload === 'hold' ? once(process, 'SIGUSR2') : undefined
     print('begun', name, topic, sequence)
-    if (payload === 'hold') await once(process, 'SIGUSR2')
+    await released
     print('handled', name, topic, sequence)
   },
 })
