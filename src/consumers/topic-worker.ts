@@ -1,6 +1,7 @@
 import { isExpired, isVisible, type Message, type Reader } from '../core/message.ts'
 import type { TopicName } from '../core/topic-name.ts'
-import type { Log, LogSlice } from '../log/log.ts'
+import { gapError } from '../hub/start.ts'
+import type { Log, LogSlice, TopicState } from '../log/log.ts'
 import { AckPump } from './ack-pump.ts'
 import type { Acks } from './acks.ts'
 import { attempt, type Handled } from './attempts.ts'
@@ -29,6 +30,7 @@ export interface TopicWorkerParts {
   readonly slots: Slots
   readonly budget: BatchBudget
   readonly pause: Pause
+  readonly onFault: (error: unknown) => void
   /** Calls for a renewal of the lease that has run out. */
   readonly onLeaseOut: () => void
 }
@@ -144,6 +146,7 @@ export class TopicWorker {
       this.lose()
       return false
     }
+    this.#tellOfGap(topic)
     for (const message of messages) {
       if (!(await this.#pass(message))) return false
     }
@@ -151,6 +154,20 @@ export class TopicWorker {
     // Nothing is kept up to the head: there is nothing to wait for.
     if (isAtEnd && topic.head > this.#acks.done) this.#acks.moveTo(topic.head)
     return !isAtEnd && topic.head > this.#acks.done
+  }
+
+  /** Messages may be removed before they are handled: by a retention that does not wait for consumers. */
+  #tellOfGap({ tail, head }: TopicState): void {
+    const { done } = this.#acks
+    const toSequence = tail === 0 ? head : tail - 1
+    if (done === 0 || toSequence <= done) return
+    const gap = {
+      topic: this.topic,
+      fromSequence: done + 1,
+      toSequence,
+      reason: 'RETENTION',
+    } as const
+    this.#parts.onFault(gapError(gap))
   }
 
   /** Answers whether the message is done with. */

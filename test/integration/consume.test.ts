@@ -1,6 +1,7 @@
 import { type Carillon, createCarillon } from 'carillon'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { gate, Handled } from '../support/handled.ts'
+import { createDatabase, describeWithPostgresql, execute } from '../support/postgresql.ts'
 import { rejection } from '../support/rejection.ts'
 
 let carillon: Carillon
@@ -247,4 +248,30 @@ test('catchUp begins behind cursors, and refuses those that are none any more', 
   const stale = Buffer.from('1:000000000000:cursor').toString('base64url')
   const read = carillon.catchUp({ topics: ['cursor'], after: [stale] })
   expect(await rejection(read.next())).toMatchObject({ code: 'CURSOR_EXPIRED' })
+})
+
+describeWithPostgresql('where messages were removed before they were handled', () => {
+  test('a consumer goes on with the oldest that is kept, and says what is missing', async () => {
+    await using database = await createDatabase()
+    const warnings: string[] = []
+    const quiet = () => {}
+    const warn = (_fields: object, message: string) => warnings.push(message)
+    await using other = await createCarillon({
+      databaseUrl: database.url,
+      logger: { debug: quiet, info: quiet, error: quiet, warn },
+    })
+    await other.publishMany(upTo(5).map((payload) => ({ topic: 'kept', payload })))
+    await other.ack({ topic: 'kept', consumer: 'mailer', sequence: 1 })
+    await execute(database.url, 'DELETE FROM carillon.messages WHERE sequence < 4')
+    await execute(database.url, 'UPDATE carillon.topics SET tail = 4')
+    const handled = new Handled()
+    await using _consumption = await other.consume({
+      topics: ['kept'],
+      consumer: 'mailer',
+      handler: (message) => handled.add(message),
+    })
+    await handled.atLeast(2)
+    expect(handled.payloads).toEqual([4, 5])
+    expect(warnings).toEqual(['The topic kept no longer keeps the messages 2 to 3.'])
+  })
 })
