@@ -1,7 +1,8 @@
-import type { DeadLetterPage, Message } from 'carillon'
+import { createCarillon, type DeadLetterPage, type Message } from 'carillon'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fieldOf, request, startServer, type TestServer } from '../support/carillon.ts'
 import { Handled } from '../support/handled.ts'
+import { createDatabase, describeWithPostgresql, execute } from '../support/postgresql.ts'
 
 /** Whom GraphQL takes everyone for, in open mode. */
 const as = { userId: 'anonymous' }
@@ -202,4 +203,54 @@ test('limits that are out of range are refused', async () => {
     await expect(carillon.replayDeadLetters({ topic, limit })).rejects.toMatchObject(refused)
     await expect(carillon.discardDeadLetters({ topic, limit })).rejects.toMatchObject(refused)
   }
+})
+
+describeWithPostgresql('dead letters of several instances', () => {
+  test('what one puts back, the one that has the topic handles', async () => {
+    await using database = await createDatabase()
+    const options = { databaseUrl: database.url, logLevel: 'silent' } as const
+    await using worker = await createCarillon(options)
+    await using operator = await createCarillon(options)
+    const handled = new Handled()
+    let isBroken = true
+    await using _consumption = await worker.consume({
+      topics: ['shared'],
+      consumer: 'mailer',
+      leaseMs: 1_000,
+      retry: { attempts: 1 },
+      handler: (message) => {
+        handled.add(message)
+        if (isBroken) throw new Error('No')
+      },
+    })
+    await operator.publish({ topic: 'shared', payload: 1 })
+    const letters = async () => (await operator.deadLetters({ topic: 'shared' })).letters.length
+    await expect.poll(letters, { timeout: 10_000 }).toBe(1)
+    isBroken = false
+    expect(await operator.replayDeadLetters({ topic: 'shared' })).toBe(1)
+    await handled.atLeast(2)
+    expect(handled.payloads).toEqual([1, 1])
+  })
+
+  test('nothing of a purged topic stays in the database', async () => {
+    await using database = await createDatabase()
+    await using carillon = await createCarillon({ databaseUrl: database.url, logLevel: 'silent' })
+    const handler = () => {
+      throw new Error('No')
+    }
+    const request = { topics: ['gone'], consumer: 'mailer', retry: { attempts: 1 }, handler }
+    await using _consumption = await carillon.consume(request)
+    await carillon.publish({ topic: 'gone', payload: 1 })
+    const rows = async () => {
+      const [row] = await execute(
+        database.url,
+        `SELECT (SELECT count(*) FROM carillon.dead_letters)::int AS letters,
+                (SELECT count(*) FROM carillon.consumer_leases)::int AS leases`,
+      )
+      return row
+    }
+    await expect.poll(rows).toEqual({ letters: 1, leases: 1 })
+    await carillon.purgeTopic('gone')
+    await expect.poll(rows).toEqual({ letters: 0, leases: 0 })
+  })
 })
