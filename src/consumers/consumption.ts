@@ -230,7 +230,9 @@ export class Consumption implements RunningConsumer {
     const end = () => {
       this.#workers.delete(topic)
       this.#finished.add(topic)
-      if (worker.isLost) this.#wanted.add(topic) // it may be here again, under another epoch
+      // It may be here again under another epoch, or something was published while it ended.
+      const isWanted = worker.isLost || worker.isWokenLate
+      if (isWanted && !this.#foreign.has(topic)) this.#wanted.add(topic)
       this.#bell.ring()
     }
     worker.ended.then(end, (error) => {

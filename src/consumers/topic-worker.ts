@@ -53,6 +53,7 @@ export class TopicWorker {
   #leasedUntil: number
   #idleSince: number | undefined
   #mayHaveReplays = true
+  #isWokenLate = false
   #giveBackSlot: (() => void) | undefined
 
   /** @param leasedUntil on the clock of `performance.now()` */
@@ -73,6 +74,11 @@ export class TopicWorker {
     return this.#lost.signal.aborted
   }
 
+  /** Whether there may be something to do that it has not seen, as it was about to end. */
+  get isWokenLate(): boolean {
+    return this.#isWokenLate
+  }
+
   /** Since when there has been nothing to do; undefined while there is. */
   get idleSince(): number | undefined {
     return this.#idleSince
@@ -80,6 +86,7 @@ export class TopicWorker {
 
   /** There may be something to do. */
   wake(mayHaveReplays = false): void {
+    this.#isWokenLate ||= this.#isInterrupted
     this.#mayHaveReplays ||= mayHaveReplays
     this.#bell.ring()
   }

@@ -22,12 +22,13 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 /** Consumers whose waiting is up to the test. */
-function consumersThat(pause: Pause): { consumers: Consumers; log: PrismaLog } {
+function consumersThat(pause: Pause): { consumers: Consumers; log: PrismaLog; bus: MemoryBus } {
   const log = new PrismaLog(database)
+  const bus = new MemoryBus(() => {})
   const store = new PrismaConsumerStore(database)
   const consumers = new Consumers({
     log,
-    bus: new MemoryBus(() => {}),
+    bus,
     acks: new Acks(store),
     store,
     leases: new PrismaLeaseStore(database),
@@ -36,7 +37,7 @@ function consumersThat(pause: Pause): { consumers: Consumers; log: PrismaLog } {
     onFault: () => {},
     pause,
   })
-  return { consumers, log }
+  return { consumers, log, bus }
 }
 
 function failing(topic: string, request: Partial<ConsumeRequest>): ConsumeRequest {
@@ -193,3 +194,23 @@ async function renewals(topic: string, count: number): Promise<void> {
   }
   await expect.poll(look, { timeout: 10_000, interval: 20 }).toBeGreaterThan(count)
 }
+
+test('a topic that was quiet for long is given up, and taken again at once', async () => {
+  const { consumers, log, bus } = consumersThat(async () => {})
+  const handled = new Handled()
+  const [first] = await log.append([draft('quiet')])
+  const consumption = consumers.consume(
+    failing('quiet', { leaseMs: 500, handler: (message) => handled.add(message) }),
+    BACKEND,
+  )
+  await handled.atLeast(1)
+  const leases = () => database.prisma.$queryRaw<unknown[]>`
+    SELECT 1 FROM carillon.consumer_leases l
+    JOIN carillon.topics t ON t.id = l.topic_id WHERE t.name = 'quiet'`
+  await expect.poll(leases, { timeout: 10_000 }).toEqual([])
+  const [second] = await log.append([draft('quiet')])
+  bus.publish([second?.message, first?.message].flatMap((message) => message ?? []))
+  await handled.atLeast(2)
+  await consumption.stop()
+  expect(handled.sequencesOf('quiet')).toEqual([1, 2])
+})
