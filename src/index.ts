@@ -1,7 +1,21 @@
 export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 export type { Identity, Viewer } from './access/viewer.ts'
 export type { AckRequest } from './consumers/acks.ts'
+export type { CatchUpBatch } from './consumers/catch-up.ts'
+export type {
+  CatchUpRequest,
+  ConsumeRequest,
+  ConsumerHandler,
+  HandlerContext,
+  RunningConsumer,
+} from './consumers/consume-request.ts'
 export type { Consumer } from './consumers/consumer-store.ts'
+export type { DeadLetter, DeadLetterPage } from './consumers/dead-letter-store.ts'
+export type {
+  DeadLetterActionRequest,
+  DeadLetterPageRequest,
+} from './consumers/dead-letters.ts'
+export type { RetryPolicy, RetryStrategy } from './consumers/retry.ts'
 export type { Cursor } from './core/cursor.ts'
 export type { JsonValue } from './core/json.ts'
 export type { AnyMessage, EphemeralMessage, Message } from './core/message.ts'
@@ -40,6 +54,7 @@ export {
   type CallOptions,
   type Carillon,
   type CarillonOptions,
+  type ConsumeCallOptions,
   createCarillon,
   type HandlerSubscription,
   type MessageHandler,

@@ -7,8 +7,23 @@ import type { Bus } from './bus/bus.ts'
 import { MemoryBus } from './bus/memory-bus.ts'
 import { RedisBus } from './bus/redis-bus.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
+import type { CatchUpBatch } from './consumers/catch-up.ts'
+import type {
+  CatchUpRequest,
+  ConsumeRequest,
+  RunningConsumer,
+} from './consumers/consume-request.ts'
 import type { Consumer } from './consumers/consumer-store.ts'
+import { Consumers } from './consumers/consumers.ts'
+import type { DeadLetterPage } from './consumers/dead-letter-store.ts'
+import {
+  type DeadLetterActionRequest,
+  type DeadLetterPageRequest,
+  DeadLetters,
+} from './consumers/dead-letters.ts'
 import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
+import { PrismaDeadLetterStore } from './consumers/prisma-dead-letter-store.ts'
+import { PrismaLeaseStore } from './consumers/prisma-lease-store.ts'
 import type { AnyMessage } from './core/message.ts'
 import type { Snapshot } from './core/snapshot.ts'
 import { parseTopicName } from './core/topic-name.ts'
@@ -100,6 +115,11 @@ export interface CallOptions {
   readonly as?: Identity
 }
 
+export interface ConsumeCallOptions extends CallOptions {
+  /** Ends it, as `stop` does. */
+  readonly signal?: AbortSignal
+}
+
 export interface SubscribeOptions extends CallOptions, OverflowRequest {
   /** Ends the subscription. */
   readonly signal?: AbortSignal
@@ -160,6 +180,22 @@ export interface Carillon extends AsyncDisposable {
   events(request: EventsRequest, options?: SubscribeOptions): Promise<Subscription<TopicEvent>>
   /** Records how far a durable reader has come. */
   ack(request: AckRequest, options?: CallOptions): Promise<Consumer>
+  /**
+   * Hands every message behind what a durable consumer has acknowledged to a handler, and acknowledges it.
+   * All processes that consume the same share the topics between them.
+   */
+  consume(request: ConsumeRequest, options?: ConsumeCallOptions): Promise<RunningConsumer>
+  /** Every message up to where the topics stand, in batches: nothing is acknowledged by itself. */
+  catchUp(
+    request: CatchUpRequest,
+    options?: ConsumeCallOptions,
+  ): AsyncGenerator<CatchUpBatch, undefined>
+  /** A page of what consumers of the caller could not handle, by sequence. */
+  deadLetters(request: DeadLetterPageRequest, options?: CallOptions): Promise<DeadLetterPage>
+  /** Puts dead letters back to their consumers, which handle them again; answers how many. */
+  replayDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
+  /** Deletes dead letters; answers how many. */
+  discardDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
 
   /** Saves a topic's state in the place of an older one. */
   saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
@@ -243,6 +279,7 @@ class CarillonServer implements Carillon {
   readonly #bus: Bus
   readonly #hub: Hub
   readonly #sweeper: PurgeSweeper
+  readonly #consumers: Consumers
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
   readonly #services: Services
@@ -273,13 +310,30 @@ class CarillonServer implements Carillon {
     })
     this.#sweeper = new PurgeSweeper({ database, onFault: report })
     const snapshots = new Snapshots({ store: new PrismaSnapshotStore(database), limits })
-    const acks = new Acks(new PrismaConsumerStore(database))
+    const consumerStore = new PrismaConsumerStore(database)
+    const deadLetterStore = new PrismaDeadLetterStore(database)
+    const acks = new Acks(consumerStore)
+    this.#consumers = new Consumers({
+      log: this.#log,
+      bus: this.#bus,
+      acks,
+      store: consumerStore,
+      leases: new PrismaLeaseStore(database),
+      deadLetters: deadLetterStore,
+      limits,
+      onFault: report,
+    })
     this.#services = {
       limits,
       log: this.#log,
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
       acks,
+      deadLetters: new DeadLetters({
+        store: deadLetterStore,
+        onReplay: (userId) => this.#consumers.replayed(userId),
+        limits,
+      }),
       purger: new Purger({
         log: this.#log,
         bus: this.#bus,
@@ -359,6 +413,46 @@ class CarillonServer implements Carillon {
     return this.#services.acks.ack(request, viewerOf(as).userId)
   }
 
+  async consume(
+    request: ConsumeRequest,
+    { as, signal }: ConsumeCallOptions = {},
+  ): Promise<RunningConsumer> {
+    this.#ensureOpen()
+    return this.#consumers.consume(request, viewerOf(as), signal)
+  }
+
+  catchUp(
+    request: CatchUpRequest,
+    { as, signal }: ConsumeCallOptions = {},
+  ): AsyncGenerator<CatchUpBatch, undefined> {
+    this.#ensureOpen()
+    return this.#consumers.catchUp(request, viewerOf(as), signal)
+  }
+
+  async deadLetters(
+    request: DeadLetterPageRequest,
+    { as }: CallOptions = {},
+  ): Promise<DeadLetterPage> {
+    this.#ensureOpen()
+    return this.#services.deadLetters.page(request, viewerOf(as).userId)
+  }
+
+  async replayDeadLetters(
+    request: DeadLetterActionRequest,
+    { as }: CallOptions = {},
+  ): Promise<number> {
+    this.#ensureOpen()
+    return this.#services.deadLetters.replay(request, viewerOf(as).userId)
+  }
+
+  async discardDeadLetters(
+    request: DeadLetterActionRequest,
+    { as }: CallOptions = {},
+  ): Promise<number> {
+    this.#ensureOpen()
+    return this.#services.deadLetters.discard(request, viewerOf(as).userId)
+  }
+
   async saveSnapshot(request: SnapshotRequest): Promise<Snapshot> {
     this.#ensureOpen()
     return this.#services.snapshots.save(request)
@@ -422,6 +516,8 @@ class CarillonServer implements Carillon {
     await this.#transport.close()
     await this.#resumptions.close()
     await this.#resumeStore[Symbol.asyncDispose]()
+    await this.#consumers.close()
+    await this.#services.acks.close()
     await this.#log.close()
     await this.#hub.close()
     await this.#sweeper.close()

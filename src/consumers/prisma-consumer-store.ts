@@ -3,8 +3,15 @@ import type { TopicName } from '../core/topic-name.ts'
 import type { Database } from '../database/database.ts'
 import { withFaults } from '../database/faults.ts'
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
-import { CarillonError } from '../protocol/errors.ts'
-import type { Consumer, ConsumerKey, ConsumerStore } from './consumer-store.ts'
+import { type AckRow, ackStatement, toOutcome } from './ack-statement.ts'
+import type {
+  Ack,
+  AckOutcome,
+  Consumer,
+  ConsumerKey,
+  ConsumerName,
+  ConsumerStore,
+} from './consumer-store.ts'
 
 interface ConsumerRow {
   readonly epoch: Epoch
@@ -27,22 +34,10 @@ export class PrismaConsumerStore implements ConsumerStore {
     this.#prisma = database.prisma
   }
 
-  async ack(key: ConsumerKey, sequence: Sequence, epoch: Epoch | undefined): Promise<Consumer> {
-    // One statement: what the head and the epoch are checked against is what is acknowledged.
-    const [row] = await this.#rows(Prisma.sql`
-      WITH t AS (SELECT * FROM carillon.topics WHERE name = ${key.topic}),
-      c AS (
-        INSERT INTO carillon.consumers AS old (user_id, name, topic_id, acked, updated_at)
-        SELECT ${key.userId}, ${key.name}, t.id, ${sequence}::bigint, now() FROM t
-        WHERE t.head >= ${sequence}::bigint AND t.epoch = coalesce(${epoch ?? null}::text, t.epoch)
-        ON CONFLICT (user_id, name, topic_id) DO UPDATE
-        SET acked = greatest(old.acked, excluded.acked),
-            updated_at = CASE WHEN excluded.acked > old.acked THEN excluded.updated_at
-                              ELSE old.updated_at END
-        RETURNING *
-      )
-      SELECT ${COLUMNS} FROM t, c`)
-    return row === undefined ? this.#refuse(key, sequence, epoch) : toConsumer(key, row)
+  async ack(acks: readonly Ack[]): Promise<readonly AckOutcome[]> {
+    if (acks.length === 0) return []
+    const rows = await withFaults(() => this.#prisma.$queryRaw<AckRow[]>(ackStatement(acks)))
+    return acks.map((ack, index) => toOutcome(ack, rows[index]))
   }
 
   async consumer(key: ConsumerKey): Promise<Consumer | undefined> {
@@ -54,7 +49,7 @@ export class PrismaConsumerStore implements ConsumerStore {
   }
 
   async acked(
-    { userId, name }: Omit<ConsumerKey, 'topic'>,
+    { userId, name }: ConsumerName,
     topics: readonly TopicName[],
   ): Promise<ReadonlyMap<TopicName, Sequence>> {
     const rows = await withFaults(() =>
@@ -64,25 +59,6 @@ export class PrismaConsumerStore implements ConsumerStore {
         WHERE c.user_id = ${userId} AND c.name = ${name} AND t.name = ANY(${[...topics]}::text[])`),
     )
     return new Map(rows.map(({ topic, acked }) => [topic, acked]))
-  }
-
-  /** Says why an ack found nothing to move. */
-  async #refuse(
-    { topic }: ConsumerKey,
-    sequence: Sequence,
-    epoch: Epoch | undefined,
-  ): Promise<never> {
-    const [state] = await withFaults(() =>
-      this.#prisma.topic.findMany({ where: { name: topic }, select: { epoch: true, head: true } }),
-    )
-    if (state === undefined) {
-      throw new CarillonError('INVALID_INPUT', `The topic ${topic} has nothing to acknowledge yet.`)
-    }
-    if (epoch !== undefined && state.epoch !== epoch) throw new CarillonError('CURSOR_EXPIRED')
-    throw new CarillonError(
-      'INVALID_INPUT',
-      `The head of the topic ${topic} is ${state.head}; ${sequence} is past it.`,
-    )
   }
 
   #rows(statement: Prisma.Sql): Promise<ConsumerRow[]> {

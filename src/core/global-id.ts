@@ -18,9 +18,20 @@ export type GlobalId =
       readonly userId: string
       readonly name: string
     }
+  | ({ readonly kind: 'DeadLetter' } & DeadLetterKey)
+
+/** Which message which durable reader could not handle. */
+export interface DeadLetterKey {
+  readonly topic: TopicName
+  readonly epoch: Epoch
+  readonly sequence: Sequence
+  readonly userId: string
+  /** Of the consumer. */
+  readonly name: string
+}
 
 /** One letter in front says the kind; `.` is no letter of base64url. */
-const PREFIXES = { Topic: 't.', Message: 'm.', Consumer: 'c.' } as const
+const PREFIXES = { Topic: 't.', Message: 'm.', Consumer: 'c.', DeadLetter: 'd.' } as const
 
 export function encodeTopicId(topic: TopicName): string {
   return PREFIXES.Topic + toBase64(topic)
@@ -38,6 +49,10 @@ export function encodeConsumerId(topic: TopicName, userId: string, name: string)
   return PREFIXES.Consumer + toBase64(JSON.stringify([topic, userId, name]))
 }
 
+export function encodeDeadLetterId(key: DeadLetterKey): string {
+  return PREFIXES.DeadLetter + toBase64(JSON.stringify([encodeCursor(key), key.userId, key.name]))
+}
+
 /** Undefined for what is no id of ours: such a node is not there. */
 export function decodeGlobalId(id: string): GlobalId | undefined {
   const body = id.slice(2)
@@ -48,6 +63,8 @@ export function decodeGlobalId(id: string): GlobalId | undefined {
       return decodeMessage(body)
     case PREFIXES.Consumer:
       return decodeConsumer(body)
+    case PREFIXES.DeadLetter:
+      return decodeDeadLetter(body)
     default:
       return undefined
   }
@@ -70,6 +87,14 @@ function decodeConsumer(body: string): GlobalId | undefined {
     return undefined
   }
   return { kind: 'Consumer', topic, userId, name }
+}
+
+function decodeDeadLetter(body: string): GlobalId | undefined {
+  const [cursor, userId, name] = parseArray(fromBase64(body))
+  const position = typeof cursor === 'string' ? readCursor(cursor) : undefined
+  if (position === undefined) return undefined
+  if (!isText(userId, MAX_ID_LENGTH) || !isText(name, MAX_ID_LENGTH)) return undefined
+  return { kind: 'DeadLetter', ...position, userId, name }
 }
 
 function parseArray(text: string): unknown[] {

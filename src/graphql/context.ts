@@ -1,6 +1,7 @@
 import type { Limits } from '../access/limits.ts'
 import type { Viewer } from '../access/viewer.ts'
 import type { Acks } from '../consumers/acks.ts'
+import type { DeadLetters } from '../consumers/dead-letters.ts'
 import type { ResumePoint } from '../hub/resume-point.ts'
 import type { Subscriptions } from '../hub/subscriptions.ts'
 import type { History } from '../log/history.ts'
@@ -16,6 +17,7 @@ export interface Services {
   readonly publisher: Publisher
   readonly purger: Purger
   readonly acks: Acks
+  readonly deadLetters: DeadLetters
   readonly subscriptions: Subscriptions
   readonly snapshots: Snapshots
   readonly limits: Limits

@@ -1,4 +1,5 @@
 import type { Consumer } from '../consumers/consumer-store.ts'
+import type { DeadLetter } from '../consumers/dead-letter-store.ts'
 import { decodeGlobalId } from '../core/global-id.ts'
 import { type AnyMessage, EphemeralMessage, Message } from '../core/message.ts'
 import type { TopicState } from '../log/log.ts'
@@ -7,7 +8,7 @@ import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 
 /** What a node can be. */
-export type NodeValue = AnyMessage | TopicState | Consumer
+export type NodeValue = AnyMessage | TopicState | Consumer | DeadLetter
 
 export const Node = builder.interfaceRef<NodeValue>('Node')
 
@@ -16,6 +17,7 @@ Node.implement({
   fields: (t) => ({ id: t.id({ resolve: () => unreachable() }) }),
   resolveType: (value) => {
     if (value instanceof Message || value instanceof EphemeralMessage) return 'Message'
+    if ('failedAt' in value) return 'DeadLetter'
     return 'acked' in value ? 'Consumer' : 'Topic'
   },
 })
@@ -55,6 +57,9 @@ async function load(id: string, { services, viewer }: GraphQLContext): Promise<N
     case 'Consumer':
       if (node.userId !== viewer.userId) return null
       return (await services.acks.consumer(node.topic, node.name, node.userId)) ?? null
+    case 'DeadLetter':
+      if (node.userId !== viewer.userId) return null
+      return (await services.deadLetters.letter(node, node)) ?? null
     default:
       return node satisfies never
   }

@@ -1,5 +1,6 @@
 import './scalars.ts'
 import './consumer.ts'
+import './dead-letter.ts'
 import './history.ts'
 import './node.ts'
 import './publish.ts'

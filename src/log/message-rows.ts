@@ -36,11 +36,17 @@ export interface MessageRow {
 export const TOPIC_COLUMNS = Prisma.sql`
   t.name, t.epoch, t.head::float8 AS head, t.tail::float8 AS tail`
 
-export const MESSAGE_COLUMNS = Prisma.sql`
-  m.sequence::float8 AS sequence, m.type, m.payload::text AS payload, m.metadata::text AS metadata,
-  m.encrypted, m.from_user, m.client_id, m.to_users, m.idempotency_key,
-  (extract(epoch FROM m.published_at) * 1000)::float8 AS published_at,
-  (extract(epoch FROM m.expires_at) * 1000)::float8 AS expires_at`
+export const MESSAGE_COLUMNS = messageColumns('m')
+
+/** The columns of a message in the table with this alias. */
+export function messageColumns(alias: 'm' | 'd'): Prisma.Sql {
+  const t = Prisma.raw(alias)
+  return Prisma.sql`
+    ${t}.sequence::float8 AS sequence, ${t}.type, ${t}.payload::text AS payload,
+    ${t}.metadata::text AS metadata, ${t}.encrypted, ${t}.from_user, ${t}.client_id, ${t}.to_users,
+    ${t}.idempotency_key, (extract(epoch FROM ${t}.published_at) * 1000)::float8 AS published_at,
+    (extract(epoch FROM ${t}.expires_at) * 1000)::float8 AS expires_at`
+}
 
 export function toTopicState(row: TopicRow): TopicState {
   const { name, epoch, head, tail } = row

@@ -89,7 +89,7 @@ function readUnit(drafts: readonly Draft[], rows: readonly PublishRow[]): UnitRe
     }
   })
   return refusal === undefined
-    ? { kind: 'appended', appended }
+    ? { kind: 'written', answer: appended }
     : { kind: 'refused', error: refusal }
 }
 

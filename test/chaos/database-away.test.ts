@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { startServer } from '../support/carillon.ts'
+import { gate, Handled } from '../support/handled.ts'
 import {
   describeWithPrivatePostgresql,
   type PrivatePostgresql,
@@ -100,4 +101,44 @@ describeWithPrivatePostgresql('while PostgreSQL is away', () => {
       )
       .toBe('published')
   }, 60_000)
+})
+
+describeWithPrivatePostgresql('a consumer while PostgreSQL is away', () => {
+  test.each(AWAY)(
+    '($how) waits, and goes on in order',
+    async ({ leave, comeBack }) => {
+      await using postgresql = await startPrivatePostgresql()
+      await using server = await startServer({ databaseUrl: postgresql.url })
+      const { carillon } = server
+      const topic = 'work:1'
+      const payloads = Array.from({ length: 40 }, (_, n) => n + 1)
+      await carillon.publishMany(payloads.map((payload) => ({ topic, payload })))
+      const handled = new Handled()
+      const [begun, goOn] = [gate(), gate()]
+      const consumption = await carillon.consume({
+        topics: ['work:*'],
+        consumer: 'worker',
+        batchSize: 10,
+        handler: async (message) => {
+          if (message.sequence === 15) begun.open()
+          if (message.sequence === 15) await goOn.opened
+          handled.add(message)
+        },
+      })
+      await begun.opened
+      await leave(postgresql)
+      goOn.open()
+      await handled.atLeast(15)
+      await comeBack(postgresql)
+      await handled.atLeast(40)
+      await expect
+        .poll(async () => (await carillon.ack({ topic, consumer: 'worker', sequence: 0 })).acked)
+        .toBe(40)
+      await consumption.stop()
+      // It kept its lease, or took it again: then what was not acknowledged by then came twice.
+      expect([...new Set(handled.sequencesOf(topic))]).toEqual(payloads)
+      expect(handled.count).toBeLessThanOrEqual(50)
+    },
+    60_000,
+  )
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ConsumerStore } from '../../src/consumers/consumer-store.ts'
+import type { Ack, ConsumerStore } from '../../src/consumers/consumer-store.ts'
 import type { Epoch, Sequence } from '../../src/core/sequence.ts'
 import type { TopicName } from '../../src/core/topic-name.ts'
 import type { Log } from '../../src/log/log.ts'
@@ -22,8 +22,12 @@ export function describeConsumerStore(open: () => StoreUnderTest): void {
     return topic
   }
 
-  function ack(topic: TopicName, sequence: number, epoch?: Epoch, userId = 'ann') {
-    return open().store.ack({ userId, name: 'worker', topic }, sequence as Sequence, epoch)
+  /** Acknowledges by itself; rejects where it is refused. */
+  async function ack(topic: TopicName, sequence: number, epoch?: Epoch, userId = 'ann') {
+    const ack = { userId, name: 'worker', topic, sequence: sequence as Sequence, epoch }
+    const [outcome] = await open().store.ack([ack])
+    if (outcome?.kind === 'acked') return outcome.consumer
+    throw outcome?.kind === 'refused' ? outcome.error : new Error(outcome?.kind)
   }
 
   test('a consumer is not there before it has acknowledged', async () => {
@@ -95,5 +99,31 @@ export function describeConsumerStore(open: () => StoreUnderTest): void {
     await ack(one, 3)
     expect(await ack(one, 1, undefined, 'bob')).toMatchObject({ acked: 1, userId: 'bob' })
     expect(await ack(other, 2)).toMatchObject({ acked: 2 })
+  })
+
+  test('acks of one call are each answered, in their order, and refused by themselves', async () => {
+    const [one, other] = [await newTopic(5), await newTopic(2)]
+    const key = { userId: 'ann', name: 'worker' }
+    const outcomes = await open().store.ack(
+      [
+        { ...key, topic: one, sequence: 2 },
+        { ...key, topic: other, sequence: 3 },
+        { ...key, topic: one, sequence: 4 },
+        { ...key, userId: 'bob', topic: one, sequence: 1 },
+        { ...key, topic: 'acks:never', sequence: 1 },
+        { ...key, topic: other, sequence: 1, epoch: '000000000000' },
+        { ...key, topic: other, sequence: 1, holder: 'nobody' },
+      ].map((ack) => ack as Ack),
+    )
+    expect(outcomes).toMatchObject([
+      { kind: 'acked', consumer: { topic: one, acked: 4, lag: 1 } },
+      { kind: 'refused', error: { code: 'INVALID_INPUT' } },
+      { kind: 'acked', consumer: { topic: one, acked: 4, lag: 1 } },
+      { kind: 'acked', consumer: { userId: 'bob', topic: one, acked: 1 } },
+      { kind: 'refused', error: { code: 'INVALID_INPUT' } },
+      { kind: 'refused', error: { code: 'CURSOR_EXPIRED' } },
+      { kind: 'leaseLost' },
+    ])
+    expect(await open().store.consumer({ ...key, topic: other })).toBeUndefined()
   })
 }

@@ -14,8 +14,8 @@ function draft(payload = '1'): Draft {
 
 function succeed(units: Units): UnitResult[] {
   return units.map((drafts) => ({
-    kind: 'appended',
-    appended: drafts.map(() => ({ message: message({ sequence: 1 }), duplicate: false })),
+    kind: 'written',
+    answer: drafts.map(() => ({ message: message({ sequence: 1 }), duplicate: false })),
   }))
 }
 
