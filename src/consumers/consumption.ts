@@ -160,7 +160,7 @@ export class Consumption implements RunningConsumer {
     if (this.#isStopping) return
     const survey = await leases.survey(this.#member)
     this.#foreign.clear()
-    for (const topic of survey.mine) this.#x
+    for (const topic of survey.mine) this.#workers.get(topic)?.wake(true)
     this.#retire(now - this.#member.leaseMs)
     await this.#balance(survey)
     if (survey.nextExpiryMs !== undefined) {
