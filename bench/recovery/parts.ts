@@ -1,5 +1,6 @@
+import { consume } from './consume/part.ts'
 import type { Part } from './part.ts'
 import { retention } from './retention/part.ts'
 
 /** In the order in which they run. */
-export const PARTS: readonly Part[] = [retention]
+export const PARTS: readonly Part[] = [retention, consume]

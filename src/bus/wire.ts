@@ -115,7 +115,8 @@ function parseChange(text: string): Received | undefined {
 function parseHeader(text: string): Header | undefined {
   try {
     const header = JSON.parse(text) as Header
-    return header.v === VERSION ? header : undefined
+    const isOurs = header.v === VERSION && isTopicName(header.topic)
+    return isOurs && typeof header.place?.ephemeral === 'boolean' ? header : undefined
   } catch {
     return undefined // not ours: another program uses the same channel
   }

@@ -38,6 +38,8 @@ export class Feed implements Sender {
   #dropped = 0
   #delivered = 0
   #isClosed = false
+  /** What was sent before a failure goes out before the error: it says that all of that has come. */
+  #hasFailed = false
 
   constructor(target: FeedTarget, { filter, maxPerSecond, onFailure }: FeedOptions) {
     this.filter = filter
@@ -95,7 +97,7 @@ export class Feed implements Sender {
   }
 
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.#isClosed && !this.#hasFailed
   }
 
   get hasRoom(): boolean {
@@ -138,7 +140,10 @@ export class Feed implements Sender {
   }
 
   fail(error: unknown): void {
-    if (!this.#isClosed) this.#onFailure(error)
+    if (this.#isClosed) return
+    this.#throttle?.flush()
+    this.#hasFailed = true
+    this.#onFailure(error)
   }
 
   /** Nothing is sent after this, also nothing that waits already. Idempotent. */

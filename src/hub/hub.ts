@@ -69,7 +69,7 @@ interface Entry<Live> {
 /** What the hub has to do with a subscription, whatever that hands out. */
 type Subscribed = Pick<
   Subscription,
-  'add' | 'addPattern' | 'has' | 'isClosed' | 'close' | 'tellsEvents'
+  'add' | 'addPattern' | 'fail' | 'has' | 'isClosed' | 'close' | 'tellsEvents'
 >
 
 /** A subscription while it takes topics in. */
@@ -95,6 +95,7 @@ export class Hub {
   readonly #checkTimer: NodeJS.Timeout
   readonly #stopGaps: () => void
   #checking: Promise<void> | undefined
+  #isCheckDue = false
   #closed = false
 
   constructor(options: HubOptions) {
@@ -186,11 +187,17 @@ export class Hub {
     const entry = this.#patterns.get(wildcard) ?? this.#openPattern(wildcard)
     const { start, subscription } = joining
     const ownPlaces = start.acked !== undefined || start.resumed !== undefined
+    const hasStart = start.last !== undefined || start.snapshots !== undefined
+    let isIn = false
     const subscriber: PatternSubscriber = {
       topicsBehind: (heads) => topicsBehind(heads, start),
-      // What a consumer has acknowledged may have moved since the pattern went live, and who was there
-      // before may be further on.
-      addTopic: (name, after) => this.#addTopic(joining, name, ownPlaces ? undefined : after),
+      addTopic: (name, after) => {
+        // What a consumer has acknowledged may have moved since the pattern went live, who was there before
+        // may be further on, and who is still joining begins in this topic as in the others.
+        const isOwn = ownPlaces || (hasStart && !isIn)
+        return this.#addTopic(joining, name, isOwn ? undefined : after)
+      },
+      fail: (error) => subscription.fail(error),
     }
     entry.users++
     joining.leaves.push(() => {
@@ -200,6 +207,7 @@ export class Hub {
     await entry.opened
     subscription.addPattern(wildcard, entry.live)
     await entry.live.add(subscriber)
+    isIn = true
   }
 
   async #join(
@@ -273,9 +281,18 @@ export class Hub {
   }
 
   #check(): void {
-    this.#checking ??= this.#checkAll().finally(() => {
+    this.#isCheckDue = true
+    this.#checking ??= this.#checkWhileDue().finally(() => {
       this.#checking = undefined
     })
+  }
+
+  /** What is asked for while a comparison is under way, which has read the heads already, is a new one. */
+  async #checkWhileDue(): Promise<void> {
+    while (this.#isCheckDue && !this.#closed) {
+      this.#isCheckDue = false
+      await this.#checkAll()
+    }
   }
 
   async #checkAll(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Baseline } from '../core/resume.ts'
 import { BEFORE_ALL, type Epoch, type Position, type Sequence } from '../core/sequence.ts'
 import { prefixOf, type TopicName, type TopicWildcard } from '../core/topic-name.ts'
 import type { Log, TopicState } from '../log/log.ts'
+import { CarillonError } from '../protocol/errors.ts'
 
 /** Topics read from the log at once. */
 const BATCH = 1_000
@@ -26,6 +27,8 @@ export interface PatternSubscriber {
    * is. Resolves once it is in.
    */
   addTopic(topic: TopicName, after?: TopicPlace): Promise<void>
+  /** It cannot go on. */
+  fail(error: CarillonError): void
 }
 
 /** Where a topic stood. One that was not there yet has the epoch in which it comes. */
@@ -137,9 +140,7 @@ export class LivePattern {
 
   async #addToAll(name: TopicName, after: TopicPlace): Promise<void> {
     try {
-      await Promise.all(
-        [...this.#subscribers].map((subscriber) => subscriber.addTopic(name, after)),
-      )
+      await Promise.all([...this.#subscribers].map((subscriber) => addTo(subscriber, name, after)))
     } catch (error) {
       this.#taken.delete(name)
       this.#parts.onFault(error)
@@ -154,5 +155,19 @@ export class LivePattern {
       for (const state of page.topics) visit(state)
       after = page.hasNext ? page.topics.at(-1)?.name : undefined
     } while (after !== undefined && !this.#isClosed)
+  }
+}
+
+/** Rejects with what is worth another attempt; what is not ends the subscription that it is about. */
+async function addTo(
+  subscriber: PatternSubscriber,
+  name: TopicName,
+  after: TopicPlace,
+): Promise<void> {
+  try {
+    await subscriber.addTopic(name, after)
+  } catch (error) {
+    if (error instanceof CarillonError && !error.retryable) subscriber.fail(error)
+    else throw error
   }
 }

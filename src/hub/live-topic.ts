@@ -348,8 +348,8 @@ export class LiveTopic implements Flushable {
 
   #mend(topic: TopicState, messages: readonly Message[]): void {
     for (const message of messages) if (message.sequence === this.#head + 1) this.#append(message)
-    const newest = messages.at(-1)?.sequence ?? this.#head
-    if (newest < topic.head && this.#head < topic.head) this.#jump(topic.head)
+    this.#tail = topic.tail
+    if (this.#head < topic.head) this.#jump(topic.head)
     this.#dropEarlyUpTo(this.#head)
     this.#drainEarly()
   }

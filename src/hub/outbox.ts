@@ -56,6 +56,8 @@ export class Outbox {
   readonly #all: Outboxes
   readonly #listener: OutboxListener
   readonly #onWritten = () => this.#continue()
+  /** Writes that the socket has not called back for. */
+  #writes = 0
   #catchUp: CatchUp | undefined
   #entries: Entry[] = []
   /** Bytes of the entries. */
@@ -135,10 +137,11 @@ export class Outbox {
     while (!this.#isBlocked && !this.#isClosed && this.#entries.length > 0) {
       const chunk = this.#takeChunk()
       if (chunk.length === 0) break
+      this.#writes++
       this.#sink.write(chunk, this.#onWritten)
       this.#isBlocked = this.#sink.writableLength > 0
     }
-    this.#settle()
+    if (!this.#isClosed) this.#settle()
   }
 
   /** Nothing is written after this. Idempotent. */
@@ -164,6 +167,7 @@ export class Outbox {
   #writeNow(sender: Sender, body: Buffer, suffix: Buffer): void {
     const { template } = this.#all
     const frame = template.frame(sender.prefix, body, suffix)
+    this.#writes++
     if (!this.#sink.write(frame, this.#onWritten)) template.giveAway()
     this.#isBlocked = this.#sink.writableLength > 0
     this.#settle()
@@ -218,9 +222,10 @@ export class Outbox {
 
   /** Called for each write once the socket is through with it. */
   #continue(): void {
+    this.#writes--
     if (!this.#isBlocked || this.#isClosed) return
     this.#progressAt = performance.now()
-    if (this.#sink.writableLength > 0) return
+    if (this.#writes > 0) return // what else is left is of `ws`
     this.#isBlocked = false
     this.flush()
   }

@@ -54,6 +54,7 @@ export class Pull<Item> {
   #wake: (() => void) | undefined
   #dropped = 0
   #isPaused = false
+  #hasBegun = false
   #isClosed = false
 
   constructor(options: PullOptions<Item>) {
@@ -106,6 +107,7 @@ export class Pull<Item> {
 
   /** The next item; undefined once this is closed. Rejects with what ends the subscription. */
   async take(): Promise<Item | undefined> {
+    this.#hasBegun = true
     while (!this.#isClosed) {
       const waiting = this.#waiting.shift()
       const item = waiting === undefined ? await this.#read() : waiting.item
@@ -140,6 +142,11 @@ export class Pull<Item> {
 
   /** Live messages come behind what says that they are live: who has not caught up gets none. */
   #acceptEphemeral({ reader }: Place, message: AnyMessage): void {
+    // Before anyone takes anything, messages may be about to be pushed: their events are not ours to take.
+    if (!this.#hasBegun && this.#options.telling.event !== undefined) {
+      this.#dropped++
+      return
+    }
     for (let event = reader.takeEvent(); event !== undefined; event = reader.takeEvent()) {
       this.#tell(event)
     }

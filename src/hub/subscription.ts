@@ -117,7 +117,7 @@ export class Subscription<Item = AnyMessage>
     if (this.#closed) return
     this.#way.close()
     const { filter, maxPerSecond } = this.#options
-    const onFailure = (error: unknown) => this.#fail(error)
+    const onFailure = (error: unknown) => this.fail(error)
     this.#way = new Feed(target, { filter, maxPerSecond, onFailure })
     for (const { topic, reader } of this.#topics.values()) this.#way.add(topic, reader)
   }
@@ -184,7 +184,8 @@ export class Subscription<Item = AnyMessage>
     return { topics, baselines: new Map(baselines) }
   }
 
-  #fail(error: unknown): void {
+  /** Ends the subscription; whoever takes its messages is told. */
+  fail(error: unknown): void {
     this.#failure = { error }
     this.close()
   }
@@ -196,10 +197,15 @@ export class Subscription<Item = AnyMessage>
       })
       await this.#ended
     }
+    this.#throwFailure()
+    return { done: true, value: undefined }
+  }
+
+  /** Once. */
+  #throwFailure(): void {
     const failure = this.#failure
     this.#failure = undefined
     if (failure !== undefined) throw failure.error
-    return { done: true, value: undefined }
   }
 
   async *#pull(pull: Pull<Item>): AsyncGenerator<Item, undefined> {
@@ -211,6 +217,7 @@ export class Subscription<Item = AnyMessage>
       }
       // Pushed from now on: who was already waiting for a message waits for the end.
       if (this.#way !== pull) await this.#untilEnd()
+      this.#throwFailure()
     } finally {
       this.close()
     }

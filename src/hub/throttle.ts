@@ -106,6 +106,12 @@ export class Throttle<Item> {
     this.#dropped++
   }
 
+  /** Lets everything through that is held back. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#release()
+  }
+
   #release(): void {
     this.#timer = undefined
     this.#windowStart = performance.now()

@@ -18,6 +18,9 @@ interface Operation {
   next: string | undefined
 }
 
+/** The id stands in front of every result of its operation. */
+const MAX_ID_LENGTH = 256
+
 const OF_CLIENTS = new Set<MessageType>([
   MessageType.ConnectionInit,
   MessageType.Ping,
@@ -45,8 +48,12 @@ export class Inbox {
     const message = parse(text)
     if (message === undefined) {
       this.#parts.close(CLOSE_CODES.INVALID_MESSAGE, 'Invalid message received')
-    } else if (message.type === MessageType.Subscribe) this.#subscribe(message.id, text)
-    else if (message.type === MessageType.Complete) this.#complete(message.id, text)
+    } else if (message.type === MessageType.Subscribe) {
+      if (message.id.length > MAX_ID_LENGTH) {
+        const reason = `The id of an operation has at most ${MAX_ID_LENGTH} characters`
+        this.#parts.close(CLOSE_CODES.INVALID_MESSAGE, reason)
+      } else this.#subscribe(message.id, text)
+    } else if (message.type === MessageType.Complete) this.#complete(message.id, text)
     else void this.#handle(text)
   }
 

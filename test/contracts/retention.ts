@@ -116,7 +116,7 @@ export function describeRetention(open: () => RetentionParts): void {
 
   function ack(topic: TopicName, name: string, sequence: number) {
     const store = new PrismaConsumerStore(open().database)
-    return store.ack({ userId: 'ann', name, topic }, sequence as Sequence, undefined)
+    return store.ack([{ userId: 'ann', name, topic, sequence: sequence as Sequence }])
   }
 
   test('keeps the newest messages, as many as a rule says', async () => {

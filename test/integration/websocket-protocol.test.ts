@@ -191,6 +191,18 @@ describe('Connection initialisation', () => {
 })
 
 describe('An invalid message closes the socket with 4400', () => {
+  test('such as an id of more than 256 characters, which would stand in front of every result', async () => {
+    await using raw = await openAcknowledged(server.socketUrl)
+    raw.send(subscription('x'.repeat(256), 'ws:long-id'))
+    raw.send({ type: 'ping' })
+    expect(await raw.receive()).toEqual({ type: 'pong' })
+    raw.send(subscription('x'.repeat(257), 'ws:long-id'))
+    expect(await raw.closed()).toEqual({
+      code: 4400,
+      reason: 'The id of an operation has at most 256 characters',
+    })
+  })
+
   const query = '{ __typename }'
   test.each<[string, string | Buffer]>([
     ['text that is not JSON', 'hello'],

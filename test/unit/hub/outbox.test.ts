@@ -368,3 +368,25 @@ test('a frame that a slow socket still looks at is never written to again', asyn
     expect(await textsOf(sink.bytes)).toEqual(expected)
   }
 })
+
+test('goes on where `ws` has written a pong behind its chunk', () => {
+  const { sink, outbox } = open()
+  outbox.push(BARE, Buffer.from('one'), NOTHING)
+  outbox.flush()
+  sink.write(Buffer.alloc(7), () => {}) // `ws` answers a ping by a write of its own
+  outbox.push(BARE, Buffer.from('two'), NOTHING)
+  sink.take() // ours is out; the pong is not yet
+  expect(sink.writes).toHaveLength(3) // the second of ours is on its way
+  while (sink.writableLength > 0) sink.take()
+  expect(outbox.bytes).toBe(0)
+})
+
+test('counts nothing once it is closed, also where the tick comes to it later', () => {
+  const { all, outbox } = open()
+  outbox.push(BARE, Buffer.from('one'), NOTHING)
+  outbox.flush()
+  outbox.close()
+  expect(all.bytes).toBe(0)
+  outbox.flush()
+  expect(all.bytes).toBe(0)
+})
