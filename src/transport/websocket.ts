@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -31,6 +32,7 @@ import { type Connection, closeConnection, openConnection } from './connection.t
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
+import { inStages } from './stages.ts'
 
 export interface WebSocketParts {
   readonly schema: GraphQLSchema
@@ -102,7 +104,8 @@ export class WebSocketTransport {
 
   /**
    * Lets running queries and mutations finish, then closes every socket with 1012, upon which
-   * clients connect again: no `complete`, which would end their subscriptions for good. Idempotent.
+   * clients connect again: no `complete`, which would end their subscriptions for good. In stages, so that
+   * many clients do not return to the other instances all at once. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -115,9 +118,10 @@ export class WebSocketTransport {
     const closed = [...this.#sockets.clients].map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     )
-    for (const connection of this.#connections) {
+    const end = (connection: Connection) =>
       closeConnection(connection, CLOSE_CODES.SERVICE_RESTART, ERRORS.SHUTTING_DOWN.message)
-    }
+    const pause = () => delay(STAGE_PAUSE_MS)
+    await inStages([...this.#connections], end, { size: STAGE_SOCKETS, pause })
     const impatient = setTimeout(() => this.#terminate(), CLOSE_GRACE_MS)
     await Promise.all(closed)
     clearTimeout(impatient)
@@ -281,6 +285,10 @@ export class WebSocketTransport {
 function isSubscription(document: DocumentNode, operationName?: string | null): boolean {
   return getOperationAST(document, operationName)?.operation === 'subscription'
 }
+
+/** Sockets that are closed at once, at least, and the pause until the next ones are, in milliseconds. */
+const STAGE_SOCKETS = 200
+const STAGE_PAUSE_MS = 50
 
 /** How long clients have to answer a close, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000
