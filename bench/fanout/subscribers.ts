@@ -7,6 +7,8 @@ import { queryOf } from './selection.ts'
 
 export interface Connecting extends Endpoint {
   readonly topic: string
+  /** A cursor to begin behind. Default: where the topic stands. */
+  readonly after?: string
   readonly clients: number
   /** How many different selection sets they use, turn by turn. */
   readonly sets: number
@@ -45,11 +47,11 @@ export class Subscribers implements ClientEvents {
   #lost: string | undefined
   #waiting: Waiting | undefined
 
-  async connect({ topic, clients, sets, ...endpoint }: Connecting): Promise<void> {
+  async connect({ topic, after, clients, sets, ...endpoint }: Connecting): Promise<void> {
     let number = 0
     const lane = async () => {
       while (number < clients && this.#lost === undefined) {
-        const query = queryOf(topic, number++ % sets)
+        const query = queryOf(topic, number++ % sets, after)
         await this.#open(endpoint, query)
       }
     }

@@ -1,6 +1,7 @@
 import { consume } from './consume/part.ts'
 import type { Part } from './part.ts'
+import { reconnect } from './reconnect/part.ts'
 import { retention } from './retention/part.ts'
 
 /** In the order in which they run. */
-export const PARTS: readonly Part[] = [retention, consume]
+export const PARTS: readonly Part[] = [reconnect, consume, retention]
