@@ -20,6 +20,8 @@ export interface CheckOptions {
   /** The pause of each publisher between two publishes, in milliseconds. */
   readonly pauseMs: number
   readonly log: (line: string) => void
+  /** Ends it early; all that was started is ended before it rejects. */
+  readonly signal?: AbortSignal
 }
 
 /** How long it took until everyone had all that had been acknowledged when the fault was over. */
@@ -35,20 +37,24 @@ export interface Report extends CrowdReport {
 
 const SERVERS = 3
 
+/** Beyond its time: to start, to end the last fault, to catch up and to judge, in milliseconds. */
+const GRACE_MS = 240_000
+
 /** Runs publishers and subscribers while parts fail, and judges what they saw. */
 export async function check(options: CheckOptions): Promise<Report> {
   const { seed, seconds, build, pauseMs, patienceMs, log: tell } = options
+  const signal = bounded(seconds * 1_000 + GRACE_MS, options.signal)
   const faults = planFaults(new Random(seed), { ...options, servers: SERVERS })
   await using world = await createWorld(build, SERVERS)
-  await using crowd = new Crowd(world, { scope: 'chaos', seed, pauseMs, patienceMs })
+  await using crowd = new Crowd(world, { scope: 'chaos', seed, pauseMs, patienceMs, signal })
   await crowd.begin()
   tell('everyone is at work')
   const recoveries: Recovery[] = []
   const until = performance.now() + seconds * 1_000
   while (performance.now() < until) {
     const plan = faults.next().value
-    await delay(plan.afterMs)
-    recoveries.push(await suffer(plan, { world, crowd, log: tell }))
+    await delay(plan.afterMs, undefined, { signal })
+    recoveries.push(await suffer(plan, { world, crowd, log: tell, signal }))
   }
   await crowd.stopPublishing()
   await crowd.reaches(crowd.heads())
@@ -56,14 +62,20 @@ export async function check(options: CheckOptions): Promise<Report> {
   return { ...crowd.report(), recoveries, violations: judge({ ...crowd.history(), log }) }
 }
 
+function bounded(ms: number, signal?: AbortSignal): AbortSignal {
+  const timeout = AbortSignal.timeout(ms)
+  return signal === undefined ? timeout : AbortSignal.any([timeout, signal])
+}
+
 interface Stage {
   readonly world: World
   readonly crowd: Crowd
   readonly log: CheckOptions['log']
+  readonly signal: AbortSignal
 }
 
-async function suffer(plan: PlannedFault, { world, crowd, log }: Stage): Promise<Recovery> {
-  await inflict(plan, world)
+async function suffer(plan: PlannedFault, { world, crowd, log, signal }: Stage): Promise<Recovery> {
+  await inflict(plan, world, signal)
   const start = performance.now()
   const behind = await crowd.reaches(crowd.heads())
   const ms = performance.now() - start

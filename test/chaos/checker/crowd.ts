@@ -13,6 +13,8 @@ export interface CrowdOptions {
   readonly pauseMs: number
   /** How long everyone may take to catch up, in milliseconds. What takes longer is judged as it stands. */
   readonly patienceMs?: number | undefined
+  /** Ends all waiting and publishing at once. */
+  readonly signal: AbortSignal
 }
 
 export interface CrowdReport {
@@ -37,19 +39,21 @@ export class Crowd implements AsyncDisposable {
   readonly #publishers: readonly Publisher[]
   readonly #subscribers: readonly Subscriber[]
   readonly #patienceMs: number
+  readonly #signal: AbortSignal
   #running: readonly Promise<void>[] = []
 
   constructor({ instances, networks }: World, options: CrowdOptions) {
-    const { scope, seed, pauseMs, patienceMs = PATIENCE_MS } = options
+    const { scope, seed, pauseMs, patienceMs = PATIENCE_MS, signal } = options
     const topics = Array.from({ length: TOPICS }, (_, n) => `${scope}:${n}`)
     this.topics = topics
     this.#patienceMs = patienceMs
+    this.#signal = signal
     const ports = instances.map(({ port }) => port)
     const networkPorts = networks.map(({ port }) => port)
     const startedAt = performance.now()
     this.#publishers = Array.from({ length: PUBLISHERS }, (_, n) => {
       const random = new Random(seed + 1_000 + n)
-      return new Publisher({ name: `publisher ${n}`, topics, ports, random, pauseMs })
+      return new Publisher({ name: `publisher ${n}`, topics, ports, random, pauseMs, signal })
     })
     this.#subscribers = Array.from({ length: SUBSCRIBERS }, (_, n) => {
       const random = new Random(seed + 2_000 + n)
@@ -71,16 +75,28 @@ export class Crowd implements AsyncDisposable {
       this.#subscribers.every((one) =>
         one.history.topics.every((topic) => one.positionIn(topic) > 0),
       )
+    const deadline = performance.now() + this.#patienceMs
     while (!isReady()) {
+      if (performance.now() > deadline) throw new Error('Subscribers do not become live.')
       for (const topic of this.topics) await first?.publish(topic)
-      await delay(100)
+      await this.#wait(100)
     }
     this.#running = this.#publishers.map((publisher) => publisher.run())
   }
 
+  /** Resolves once all that is under way is acknowledged. */
   async stopPublishing(): Promise<void> {
     for (const publisher of this.#publishers) publisher.stop()
-    await Promise.all(this.#running)
+    const settled = new AbortController()
+    const tooLate = this.#wait(this.#patienceMs, settled.signal).then(() => {
+      throw new Error('A publisher gets no answer though all parts run.')
+    })
+    try {
+      await Promise.race([Promise.all(this.#running), tooLate])
+    } finally {
+      tooLate.catch(() => undefined) // nobody waits for it any more
+      settled.abort()
+    }
   }
 
   /** The newest that was acknowledged in each topic. */
@@ -103,7 +119,7 @@ export class Crowd implements AsyncDisposable {
     const missing = (one: Subscriber) =>
       one.history.topics.filter((topic) => one.positionIn(topic) < (heads.get(topic) ?? 0))
     const isBehind = (one: Subscriber) => missing(one).length > 0
-    while (this.#subscribers.some(isBehind) && performance.now() < deadline) await delay(20)
+    while (this.#subscribers.some(isBehind) && performance.now() < deadline) await this.#wait(20)
     return this.#subscribers.filter(isBehind).map((one) => {
       return `${one.history.name}, connection ${one.connections}: ${missing(one).join(', ')}`
     })
@@ -129,6 +145,11 @@ export class Crowd implements AsyncDisposable {
       repeated,
       connections: this.#subscribers.reduce((sum, { connections }) => sum + connections, 0),
     }
+  }
+
+  #wait(ms: number, settled?: AbortSignal): Promise<void> {
+    const signals = settled === undefined ? [this.#signal] : [this.#signal, settled]
+    return delay(ms, undefined, { signal: AbortSignal.any(signals) })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,46 +2,51 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { PlannedFault } from './schedule.ts'
 import type { World } from './world.ts'
 
-/** Does what is planned; resolves once it is over, and all parts run again. */
+/**
+ * Does what is planned; resolves once it is over, and all parts run again. Aborted in the
+ * middle, it leaves them as they are then.
+ */
 export async function inflict(
   { fault, server, lastsMs }: PlannedFault,
   world: World,
+  signal: AbortSignal,
 ): Promise<void> {
   const { redis, postgresql, instances, networks } = world
   const [instance, network] = [instances[server], networks[server]]
   if (instance === undefined || network === undefined)
     throw new Error(`There is no server ${server}.`)
+  const last = () => delay(lastsMs, undefined, { signal })
   switch (fault) {
     case 'kill a server':
       await instance.end('SIGKILL')
-      await delay(lastsMs)
+      await last()
       return instance.start()
     case 'end a server':
       await instance.end('SIGTERM')
       return instance.start()
     case 'freeze a server':
       instance.signal('SIGSTOP')
-      await delay(lastsMs)
+      await last()
       return instance.signal('SIGCONT')
     case 'kill Redis':
       await redis.kill()
-      await delay(lastsMs)
+      await last()
       return redis.start()
     case 'cut subscribers of Redis':
       return redis.killSubscribers()
     case 'kill PostgreSQL':
       await postgresql.kill()
-      await delay(lastsMs)
+      await last()
       return postgresql.start()
     case 'cut clients':
       return network.cut(Math.min(1, lastsMs / 1_000))
     case 'stall clients':
       network.stall()
-      await delay(lastsMs)
+      await last()
       return network.flow()
     case 'half-open clients':
       network.halfOpen()
-      return delay(lastsMs) // what is published meanwhile they miss
+      return last() // what is published meanwhile they miss
     default:
       fault satisfies never
   }

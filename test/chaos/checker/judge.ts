@@ -39,8 +39,9 @@ export function judge(history: History): readonly Violation[] {
 }
 
 function* acknowledgedIsKept({ acknowledged, log }: History): Generator<Violation> {
+  const byId = new Map([...log.values()].flat().map((message) => [message.id, message]))
   for (const one of acknowledged) {
-    const kept = log.get(one.topic)?.find(({ id }) => id === one.id)
+    const kept = byId.get(one.id)
     if (kept?.payload === one.payload && kept.sequence === one.sequence) continue
     yield {
       rule: 'acknowledged is kept',
@@ -125,18 +126,20 @@ function* judgeTopic(
   const seen = all.filter((one) => one.topic === topic)
   const head = log.at(-1)?.sequence ?? 0
   let last: Seen | undefined
-  const known = new Set<string>()
+  /** The connection that each came on first. */
+  const known = new Map<string, number>()
   for (const [index, one] of seen.entries()) {
     const around = () => seen.slice(Math.max(0, index - 5), index + 3).map(showSeen)
-    if (known.has(one.id)) {
+    const first = known.get(one.id)
+    if (first !== undefined) {
       // The client takes out what the server says may be a repeat; a consumer, what it did not ack yet.
-      const mayRepeat = one.resumed || (kind === 'consumer' && isAfterReconnect(seen, index))
+      const mayRepeat = one.resumed || (kind === 'consumer' && one.connection > first)
       if (!mayRepeat) {
         yield { rule: 'nothing twice', what: `${name} saw ${show(one)} again`, history: around() }
       }
       continue
     }
-    known.add(one.id)
+    known.set(one.id, one.connection)
     const expected = (last?.sequence ?? one.sequence - 1) + 1
     if (one.sequence < expected) {
       yield { rule: 'in order', what: `${name} saw ${show(one)} too late`, history: around() }
@@ -153,13 +156,6 @@ function* judgeTopic(
       history: seen.slice(-8).map(showSeen),
     }
   }
-}
-
-/** Whether it came in the run of repeats that a new connection of a consumer begins with. */
-function isAfterReconnect(seen: readonly Seen[], index: number): boolean {
-  const one = seen[index]
-  const first = seen.find(({ id }) => id === one?.id)
-  return one !== undefined && first !== undefined && one.connection > first.connection
 }
 
 export function show({ topic, sequence, payload }: Message): string {

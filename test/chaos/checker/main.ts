@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { check } from './check.ts'
+import { interrupted } from './interrupted.ts'
 import { MUTANTS } from './mutants.ts'
 import { FAULTS } from './schedule.ts'
 import { tableOf } from './table.ts'
@@ -38,6 +39,7 @@ async function run(): Promise<boolean> {
     pauseMs: Number(values.pause),
     ...(faults === undefined ? {} : { faults }),
     log: tell,
+    signal: interrupted(),
   })
   print(`\n${tableOf(report)}`)
   return report.violations.length === 0

@@ -30,9 +30,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'repairs no holes',
     edits: [
       {
-        file: 'hub/live-topic.js',
-        find: '#scheduleRepair(delayMs) {',
-        replace: '#scheduleRepair(delayMs) { return;',
+        file: 'hub/repair.js',
+        find: 'schedule(delayMs) {',
+        replace: 'schedule(delayMs) { return;',
       },
     ],
     scenario: { kind: 'faults', faults: ['cut subscribers of Redis', 'kill Redis'], seconds: 12 },
@@ -110,12 +110,18 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ]
 
+/** @throws Error where the text does not have the place exactly once. */
+export function edited(text: string, { file, find, replace }: Edit): string {
+  if (text.split(find).length !== 2) throw new Error(`${file} does not have "${find}" once.`)
+  return text.replace(find, () => replace)
+}
+
 /** A copy of the build with a defect, removed in the end. */
 export interface MutantBuild extends AsyncDisposable {
   readonly path: string
 }
 
-export async function buildMutant({ name, edits }: Mutant): Promise<MutantBuild> {
+export async function buildMutant({ edits }: Mutant): Promise<MutantBuild> {
   // Below node_modules, so that it finds the packages.
   const home = join(ROOT, 'node_modules', '.carillon-mutants')
   await mkdir(home, { recursive: true })
@@ -123,15 +129,9 @@ export async function buildMutant({ name, edits }: Mutant): Promise<MutantBuild>
   for (const part of ['dist', 'prisma', 'package.json']) {
     await cp(join(ROOT, part), join(folder, part), { recursive: true })
   }
-  for (const { file, find, replace } of edits) {
-    const path = join(folder, 'dist', file)
-    const text = await readFile(path, 'utf8')
-    if (text.split(find).length !== 2)
-      throw new Error(`${name}: ${file} does not have ${find} once.`)
-    await writeFile(
-      path,
-      text.replace(find, () => replace),
-    )
+  for (const edit of edits) {
+    const path = join(folder, 'dist', edit.file)
+    await writeFile(path, edited(await readFile(path, 'utf8'), edit))
   }
   return {
     path: join(folder, 'dist'),

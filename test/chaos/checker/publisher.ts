@@ -10,6 +10,8 @@ export interface PublisherOptions {
   readonly random: Random
   /** The pause between two publishes, in milliseconds. */
   readonly pauseMs: number
+  /** From then on it tries nothing again. */
+  readonly signal?: AbortSignal
 }
 
 const PUBLISH = `mutation ($input: PublishInput!) {
@@ -35,8 +37,9 @@ export class Publisher {
 
   /** Until `stop`; then the message that is under way is finished. */
   async run(): Promise<void> {
-    const { random, topics, pauseMs } = this.#options
-    while (!this.#isStopped) {
+    const { random, topics, pauseMs, signal } = this.#options
+    this.#isStopped = false
+    while (!this.#isStopped && signal?.aborted !== true) {
       await this.publish(random.oneOf(topics))
       await delay(random.between(0, 2 * pauseMs))
     }
@@ -56,8 +59,8 @@ export class Publisher {
   }
 
   async #attempt(input: { readonly idempotencyKey: string }): Promise<void> {
-    const { name, ports, random } = this.#options
-    for (;;) {
+    const { name, ports, random, signal } = this.#options
+    while (signal?.aborted !== true) {
       try {
         const { publish } = await execute<Answer>(random.oneOf(ports), PUBLISH, { input })
         const { idempotencyKey } = input

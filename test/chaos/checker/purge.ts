@@ -27,6 +27,7 @@ export async function checkPurge(build: string): Promise<readonly Violation[]> {
   const port = world.instances[0]?.port ?? 0
   const publisher = new Publisher({
     ...{ name: 'publisher', topics: [TOPIC], ports: [port], random: new Random(1), pauseMs: 0 },
+    signal: AbortSignal.timeout(60_000),
   })
   for (let n = 0; n < BEFORE; n++) await publisher.publish(TOPIC)
   const cursor = (await read(port, { last: 1 })).cursor

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Crowd } from './crowd.ts'
+import { interrupted } from './interrupted.ts'
 import { judge } from './judge.ts'
 import { Random } from './random.ts'
 import { readLog } from './read-log.ts'
@@ -34,6 +35,7 @@ interface Held {
 
 const seconds = values.seconds === undefined ? Number(values.hours) * 3_600 : Number(values.seconds)
 const seed = Number(values.seed)
+const signal = interrupted()
 print(`soak for ${seconds} s, in ${SEGMENTS} segments`)
 process.exit((await soak()) ? 0 : 1)
 
@@ -59,12 +61,12 @@ async function soak(): Promise<boolean> {
 
 async function runSegment(world: World, segment: number): Promise<boolean> {
   const random = new Random(seed + segment)
-  const options = { scope: `soak${segment}`, seed: seed + segment, pauseMs: 400 }
+  const options = { scope: `soak${segment}`, seed: seed + segment, pauseMs: 400, signal }
   await using crowd = new Crowd(world, options)
   await crowd.begin()
   const until = performance.now() + (seconds * 1_000) / SEGMENTS
   while (performance.now() < until) {
-    await delay(Math.min(5_000, Math.max(0, until - performance.now())))
+    await delay(Math.min(5_000, Math.max(0, until - performance.now())), undefined, { signal })
     random.oneOf(world.networks).cut(0.1)
   }
   await crowd.stopPublishing()
