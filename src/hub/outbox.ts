@@ -1,5 +1,6 @@
 import { CatchUp } from './catch-up.ts'
-import { headerSize, writeHeader } from './frame.ts'
+import type { Part } from './chunk-template.ts'
+import { headerSize } from './frame.ts'
 import type { Outboxes } from './outboxes.ts'
 
 /** Where an outbox writes to: the TCP or TLS socket under a WebSocket. */
@@ -109,7 +110,8 @@ export class Outbox {
     if (this.#isClosed) return
     const { tick } = this.#all
     if (tick.isEnding && !this.#isBlocked && this.#entries.length === 0) {
-      this.#writeNow(sender, body, suffix)
+      this.#write(this.#all.template.chunk([{ prefix: sender.prefix, body, suffix }]))
+      this.#settle()
       return
     }
     const bytes = sender.prefix.length + body.length + suffix.length
@@ -137,9 +139,7 @@ export class Outbox {
     while (!this.#isBlocked && !this.#isClosed && this.#entries.length > 0) {
       const chunk = this.#takeChunk()
       if (chunk.length === 0) break
-      this.#writes++
-      this.#sink.write(chunk, this.#onWritten)
-      this.#isBlocked = this.#sink.writableLength > 0
+      this.#write(chunk)
     }
     if (!this.#isClosed) this.#settle()
   }
@@ -163,14 +163,11 @@ export class Outbox {
     }
   }
 
-  /** Where nothing waits and nothing else comes: in the frame that others have used before. */
-  #writeNow(sender: Sender, body: Buffer, suffix: Buffer): void {
-    const { template } = this.#all
-    const frame = template.frame(sender.prefix, body, suffix)
+  /** The chunk may be that of the next socket, too. */
+  #write(chunk: Buffer): void {
     this.#writes++
-    if (!this.#sink.write(frame, this.#onWritten)) template.giveAway()
+    if (!this.#sink.write(chunk, this.#onWritten)) this.#all.template.giveAway()
     this.#isBlocked = this.#sink.writableLength > 0
-    this.#settle()
   }
 
   #settle(): void {
@@ -180,36 +177,20 @@ export class Outbox {
 
   /** Whole frames: at least one, and more as long as they fit into a chunk. */
   #takeChunk(): Buffer {
-    const { chunkBytes } = this.#all.bounds
+    const { bounds, template } = this.#all
+    const parts: Part[] = []
     let count = 0
     let size = 0
-    for (const { sender, bytes } of this.#entries) {
+    for (const { sender, body, suffix, bytes } of this.#entries) {
       const frame = sender.isClosed ? 0 : bytes + headerSize(bytes)
-      if (size > 0 && size + frame > chunkBytes) break
+      if (size > 0 && size + frame > bounds.chunkBytes) break
+      if (frame > 0) parts.push({ prefix: sender.prefix, body, suffix })
       size += frame
       count++
-    }
-    const isAll = count === this.#entries.length
-    const taken = isAll ? this.#entries : this.#entries.slice(0, count)
-    this.#entries = isAll ? [] : this.#entries.slice(count)
-    return this.#join(taken, size)
-  }
-
-  #join(entries: readonly Entry[], size: number): Buffer {
-    const chunk = Buffer.allocUnsafe(size)
-    let offset = 0
-    for (const { sender, body, suffix, bytes } of entries) {
       this.#waiting -= bytes
-      if (sender.isClosed) continue
-      offset = writeHeader(chunk, offset, bytes)
-      chunk.set(sender.prefix, offset)
-      offset += sender.prefix.length
-      chunk.set(body, offset)
-      offset += body.length
-      chunk.set(suffix, offset)
-      offset += suffix.length
     }
-    return chunk
+    this.#entries = count === this.#entries.length ? [] : this.#entries.slice(count)
+    return parts.length === 0 ? NO_BYTES : template.chunk(parts)
   }
 
   #block(): void {

@@ -1,4 +1,4 @@
-import { FrameTemplate } from './frame-template.ts'
+import { ChunkTemplate } from './chunk-template.ts'
 import { Outbox, type OutboxListener, type Sink } from './outbox.ts'
 import type { Tick } from './tick.ts'
 
@@ -27,8 +27,8 @@ const CHECK_MS = 1_000
 export class Outboxes {
   readonly tick: Tick
   readonly bounds: OutboxBounds
-  /** What the sockets of one message take after each other. */
-  readonly template = new FrameTemplate()
+  /** What the sockets of the same messages take after each other. */
+  readonly template = new ChunkTemplate()
   readonly #blocked = new Set<Outbox>()
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
