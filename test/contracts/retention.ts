@@ -114,9 +114,12 @@ export function describeRetention(open: () => RetentionParts): void {
     return messages
   }
 
-  function ack(topic: TopicName, name: string, sequence: number) {
+  async function ack(topic: TopicName, name: string, sequence: number) {
     const store = new PrismaConsumerStore(open().database)
-    return store.ack([{ userId: 'ann', name, topic, sequence: sequence as Sequence }])
+    const ack = { userId: 'ann', name, topic, sequence: sequence as Sequence }
+    const [outcome] = await store.ack([ack])
+    if (outcome?.kind !== 'acked') throw new Error(`The ack was not written: ${outcome?.kind}`)
+    return outcome.consumer
   }
 
   test('keeps the newest messages, as many as a rule says', async () => {
