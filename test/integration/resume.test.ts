@@ -88,7 +88,9 @@ function clientOf(port: number, clientId: string): Client {
 const CUTS = 150
 
 describe.each(CLIENTS)('%s, whose connection is cut in mid-stream', (name, listen) => {
-  test(`misses nothing in ${CUTS} cuts, and knows what may be a repeat`, async () => {
+  test(`misses nothing in ${CUTS} cuts, and knows what may be a repeat`, {
+    timeout: 120_000,
+  }, async () => {
     await using server = await startServer()
     await using proxy = await openTcpProxy(Number(new URL(server.url).port))
     const topic = `chat:${name.replaceAll(' ', '-')}`

@@ -149,7 +149,7 @@ describe('a slow reader: a client that stops reading', () => {
     const some = await receiveSequences(slow, 20)
     slow.socket.pause()
     await publish(topic, MANY)
-    await expect.poll(() => end.writableLength).toBeGreaterThan(0)
+    await expect.poll(() => end.writableLength, { timeout: 20_000 }).toBeGreaterThan(0)
     slow.socket.resume()
     const rest = await receiveSequences(slow, 2 * MANY - 20)
     expect([...some, ...rest]).toEqual(upTo(2 * MANY))

@@ -34,6 +34,13 @@ interface Result {
   readonly extensions?: { readonly carillon?: { readonly resumed?: boolean } }
 }
 
+/** The library bounds the wait for an acknowledgement, not that for the socket to open. */
+class ImpatientWebSocket extends WebSocket {
+  constructor(url: string, protocols: string | string[]) {
+    super(url, protocols, { handshakeTimeout: PONG_MS })
+  }
+}
+
 /** How long a client waits for a pong until it gives a connection up, in milliseconds. */
 const PONG_MS = 2_000
 
@@ -91,7 +98,7 @@ export class Subscriber implements AsyncDisposable {
     let pong: NodeJS.Timeout | undefined
     const client = createClient({
       url: () => `ws://127.0.0.1:${random.oneOf(networkPorts)}/graphql`,
-      webSocketImpl: WebSocket,
+      webSocketImpl: ImpatientWebSocket,
       connectionParams: kind === 'automatic' ? { clientId: name } : {},
       connectionAckWaitTimeout: PONG_MS,
       keepAlive: PONG_MS,
@@ -115,12 +122,19 @@ export class Subscriber implements AsyncDisposable {
   }
 
   #subscribe(): void {
+    let isRefused = false
     const end = this.#client.subscribe<Result['data']>(
       { query: QUERY, variables: this.#variables as Record<string, unknown> },
       {
-        next: (result) => this.#see(result as Result),
+        next: (result) => {
+          isRefused = result.errors !== undefined
+          if (isRefused) this.#onError(result.errors)
+          else this.#see(result as Result)
+        },
         error: (error) => this.#onError(error),
-        complete: () => this.#fail(new Error('The server completed the subscription.')),
+        complete: () => {
+          if (!isRefused) this.#fail(new Error('The server completed the subscription.'))
+        },
       },
     )
     this.#end = end
