@@ -85,7 +85,7 @@ function clientOf(port: number, clientId: string): Client {
   })
 }
 
-const CUTS = 150
+const CUTS = 100
 
 describe.each(CLIENTS)('%s, whose connection is cut in mid-stream', (name, listen) => {
   test(`misses nothing in ${CUTS} cuts, and knows what may be a repeat`, {
