@@ -34,10 +34,24 @@ interface Result {
   readonly extensions?: { readonly carillon?: { readonly resumed?: boolean } }
 }
 
-/** The library bounds the wait for an acknowledgement, not that for the socket to open. */
+/** With this code the library closes a socket that it gives up. */
+const TERMINATED = 4499
+
+/**
+ * The library bounds the wait for an acknowledgement, not that for the socket to open. And it listens on to a socket
+ * that it has given up: when the server comes to itself again, what that had still to say would come between what
+ * the next connection says.
+ */
 class ImpatientWebSocket extends WebSocket {
   constructor(url: string, protocols: string | string[]) {
     super(url, protocols, { handshakeTimeout: PONG_MS })
+  }
+
+  override close(code?: number, reason?: string): void {
+    super.close(code, reason)
+    if (code !== TERMINATED) return
+    this.onmessage = null
+    this.terminate()
   }
 }
 
