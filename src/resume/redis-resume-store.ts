@@ -44,6 +44,9 @@ const COMMAND_TIMEOUT_MS = 1_000
 /** How long someone waits who may have a record in a Redis that is away, in milliseconds. */
 const PATIENCE_MS = 2_000
 
+/** How long after a failed command a connection that was cut knows it, in milliseconds. */
+const SETTLE_MS = 50
+
 /** How long other instances are given to put again what a Redis has lost, in milliseconds. */
 const OTHERS_MS = 300
 
@@ -98,9 +101,9 @@ export class RedisResumeStore implements ResumeStore {
   /** Both have only what is certain: in each topic the later is. */
   async find(key: ResumeKey): Promise<ResumeRecord | undefined> {
     const own = await this.#own.find(key)
-    if (own === undefined) await this.#whole()
+    if (own === undefined) return this.#findShared(key)
     const shared = await this.#try(() => this.#read(key), undefined)
-    if (shared === undefined || own === undefined) return shared ?? own
+    if (shared === undefined) return own
     if (own.digest !== shared.digest) return shared
     return { digest: shared.digest, places: mergePlaces(shared.places, own.places) }
   }
@@ -129,6 +132,19 @@ export class RedisResumeStore implements ResumeStore {
     this.#redis.disconnect()
     this.#connections.close()
     await this.#own[Symbol.asyncDispose]()
+  }
+
+  /** Where nobody knows here: that Redis goes away meanwhile does not say that there is no record. */
+  async #findShared(key: ResumeKey): Promise<ResumeRecord | undefined> {
+    await this.#whole()
+    const found = await this.#try<ResumeRecord | undefined | 'failed'>(
+      () => this.#read(key),
+      'failed',
+    )
+    if (found !== 'failed') return found
+    await delay(SETTLE_MS, undefined, { ref: false }) // until the connection knows that it is cut
+    await this.#whole()
+    return this.#try(() => this.#read(key), undefined)
   }
 
   /** Redis may have come back without what it had: everyone puts again what they know. */
