@@ -20,6 +20,8 @@ export interface Seen extends Message {
   readonly resumed: boolean
   /** How many connections the subscriber had had by then. */
   readonly connection: number
+  /** The newest of its topic that was acknowledged for certain when that connection began; 0 for none. */
+  readonly ackedBefore: number
   /** Milliseconds since the run began. */
   readonly at: number
 }

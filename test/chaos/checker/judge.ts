@@ -125,6 +125,8 @@ function* judgeTopic(
 ): Generator<Violation> {
   const seen = all.filter((one) => one.topic === topic)
   const head = log.at(-1)?.sequence ?? 0
+  // A consumer that never acknowledged begins at the beginning; the others, whenever they came.
+  const begin = (first: Seen) => (kind === 'consumer' ? (log[0]?.sequence ?? 1) : first.sequence)
   let last: Seen | undefined
   /** The connection that each came on first. */
   const known = new Map<string, number>()
@@ -132,15 +134,16 @@ function* judgeTopic(
     const around = () => seen.slice(Math.max(0, index - 5), index + 3).map(showSeen)
     const first = known.get(one.id)
     if (first !== undefined) {
-      // The client takes out what the server says may be a repeat; a consumer, what it did not ack yet.
-      const mayRepeat = one.resumed || (kind === 'consumer' && one.connection > first)
+      // The client takes out what the server says may be a repeat; a consumer, what it had not acked for certain.
+      const isUnacked = one.connection > first && one.sequence > one.ackedBefore
+      const mayRepeat = one.resumed || (kind === 'consumer' && isUnacked)
       if (!mayRepeat) {
         yield { rule: 'nothing twice', what: `${name} saw ${show(one)} again`, history: around() }
       }
       continue
     }
     known.set(one.id, one.connection)
-    const expected = (last?.sequence ?? one.sequence - 1) + 1
+    const expected = last === undefined ? begin(one) : last.sequence + 1
     if (one.sequence < expected) {
       yield { rule: 'in order', what: `${name} saw ${show(one)} too late`, history: around() }
     } else if (one.sequence > expected) {

@@ -56,6 +56,7 @@ function beginning(id: string): Seen {
     payload: '',
     resumed: false,
     connection: 1,
+    ackedBefore: 0,
     at: 0,
   }
 }
@@ -84,7 +85,7 @@ async function read(
       next: ({ data }) => {
         if (data == null) return
         cursor = data.messages.cursor
-        seen.push({ ...data.messages, resumed: false, connection: 1, at: 0 })
+        seen.push({ ...data.messages, resumed: false, connection: 1, ackedBefore: 0, at: 0 })
       },
       error: (error) => {
         isExpired = JSON.stringify(error).includes('CURSOR_EXPIRED')

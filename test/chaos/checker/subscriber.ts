@@ -3,7 +3,7 @@ import type { GraphQLFormattedError } from 'graphql'
 import { type Client, createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { execute } from './api.ts'
-import type { Seen, SubscriberHistory, SubscriberKind } from './history.ts'
+import type { Message, Seen, SubscriberHistory, SubscriberKind } from './history.ts'
 import type { Random } from './random.ts'
 
 export interface SubscriberOptions {
@@ -30,7 +30,7 @@ const ACK = 'mutation ($input: AckInput!) { ack(input: $input) { consumer { acke
 const ACK_EVERY = 10
 
 interface Result {
-  readonly data?: { readonly messages: Omit<Seen, 'resumed'> & { readonly cursor: string } } | null
+  readonly data?: { readonly messages: Message & { readonly cursor: string } } | null
   readonly extensions?: { readonly carillon?: { readonly resumed?: boolean } }
 }
 
@@ -73,6 +73,9 @@ export class Subscriber implements AsyncDisposable {
   readonly #variables: { topics: readonly string[]; after?: string[]; consumer?: string }
   readonly #cursors = new Map<string, string>()
   #connections = 0
+  /** What the server has confirmed of each topic, and what of that before the connection of now. */
+  readonly #acked = new Map<string, number>()
+  #ackedBefore: ReadonlyMap<string, number> = new Map()
   #isDone = false
   #end: () => void = () => {}
 
@@ -120,9 +123,7 @@ export class Subscriber implements AsyncDisposable {
       retryWait: () => delay(random.between(20, 300)),
       shouldRetry: () => true,
       on: {
-        connected: () => {
-          this.#connections++
-        },
+        connected: () => this.#beginReading(),
         closed: () => clearTimeout(pong),
         ping: (received) => {
           if (!received) pong = setTimeout(() => client.terminate(), PONG_MS)
@@ -163,10 +164,16 @@ export class Subscriber implements AsyncDisposable {
       this.#fail(error)
       return
     }
-    this.#connections++ // what comes next is a new reading, as behind a new connection
+    this.#beginReading()
     setTimeout(() => {
       if (!this.#isDone) this.#subscribe()
     }, RETRY_MS)
+  }
+
+  /** With a new connection, or after an error on the same one. */
+  #beginReading(): void {
+    this.#connections++
+    this.#ackedBefore = new Map(this.#acked)
   }
 
   #see({ data, extensions }: Result): void {
@@ -177,7 +184,8 @@ export class Subscriber implements AsyncDisposable {
     const { cursor, ...message } = data.messages
     const resumed = extensions?.carillon?.resumed === true
     const at = performance.now() - this.#options.startedAt
-    this.#seen.push({ ...message, resumed, connection: this.#connections, at })
+    const ackedBefore = this.#ackedBefore.get(message.topic) ?? 0
+    this.#seen.push({ ...message, resumed, connection: this.#connections, ackedBefore, at })
     const known = this.positionIn(message.topic)
     if (message.sequence > known) this.#positions.set(message.topic, message.sequence)
     switch (this.#options.kind) {
@@ -193,11 +201,15 @@ export class Subscriber implements AsyncDisposable {
     }
   }
 
-  /** One that fails is made up for by the next. */
   async #ack({ topic, sequence }: Pick<Seen, 'topic' | 'sequence'>): Promise<void> {
     const { ports, random, name } = this.#options
     const input = { topic, consumer: name, sequence }
-    await execute(random.oneOf(ports), ACK, { input }).catch(() => undefined)
+    try {
+      await execute(random.oneOf(ports), ACK, { input })
+      this.#acked.set(topic, Math.max(sequence, this.#acked.get(topic) ?? 0))
+    } catch {
+      // The next one makes up for it.
+    }
   }
 
   #fail(error: unknown): void {

@@ -11,7 +11,14 @@ function acknowledged(sequence: number, over: Partial<Acknowledged> = {}): Ackno
 }
 
 function seen(sequence: number, over: Partial<Seen> = {}): Seen {
-  return { ...message(sequence), resumed: false, connection: 1, at: sequence, ...over }
+  return {
+    ...message(sequence),
+    resumed: false,
+    connection: 1,
+    ackedBefore: 0,
+    at: sequence,
+    ...over,
+  }
 }
 
 const LOG = [1, 2, 3, 4].map((sequence) => message(sequence))
@@ -86,6 +93,16 @@ test.each<[string, string, History]>([
     'nothing twice',
     'a consumer gets it again on the same connection',
     history({ kind: 'consumer', seen: again({}) }),
+  ],
+  [
+    'nothing twice',
+    'a consumer gets again what it had acknowledged',
+    history({ kind: 'consumer', seen: again({ connection: 2, ackedBefore: 3 }) }),
+  ],
+  [
+    'nothing lost',
+    'a new consumer does not begin at the beginning',
+    history({ kind: 'consumer', seen: [seen(3), seen(4)] }),
   ],
   [
     'at the head in the end',
