@@ -108,6 +108,18 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: { kind: 'faults', faults: ['cut clients'], seconds: 6 },
     breaks: ['published once'],
   },
+  {
+    name: 'forgets what consumers have acknowledged',
+    edits: [
+      {
+        file: 'consumers/prisma-consumer-store.js',
+        find: 'return new Map(rows.map(({ topic, acked }) => [topic, acked]));',
+        replace: 'return new Map();',
+      },
+    ],
+    scenario: { kind: 'faults', faults: ['cut clients'], seconds: 6 },
+    breaks: ['nothing twice'],
+  },
 ]
 
 /** @throws Error where the text does not have the place exactly once. */
