@@ -15,6 +15,8 @@ export interface CheckOptions {
   readonly pace: SchedulePace
   /** Default: all kinds. */
   readonly faults?: readonly Fault[]
+  /** The share of the faults of parts that have a fault of the network meanwhile; default 0. */
+  readonly overlap?: number
   /** How long everyone may take to catch up, in milliseconds. What takes longer is judged as it stands. */
   readonly patienceMs?: number | undefined
   /** The pause of each publisher between two publishes, in milliseconds. */
@@ -27,6 +29,8 @@ export interface CheckOptions {
 /** How long it took until everyone had all that had been acknowledged when the fault was over. */
 export interface Recovery {
   readonly fault: Fault
+  /** The fault of the network that came while that one lasted. */
+  readonly meanwhile?: Fault | undefined
   readonly ms: number
 }
 
@@ -79,8 +83,13 @@ async function suffer(plan: PlannedFault, { world, crowd, log, signal }: Stage):
   const start = performance.now()
   const behind = await crowd.reaches(crowd.heads())
   const ms = performance.now() - start
-  const how = `${plan.fault} ${plan.server}, ${Math.round(plan.lastsMs)} ms`
+  const how =
+    plan.meanwhile === undefined ? show(plan) : `${show(plan)}, and ${show(plan.meanwhile)}`
   if (behind.length === 0) log(`${how}: all at the head after ${Math.round(ms)} ms`)
   else log([`${how}: NOT AT THE HEAD after ${Math.round(ms)} ms:`, ...behind].join('\n    '))
-  return { fault: plan.fault, ms }
+  return { fault: plan.fault, meanwhile: plan.meanwhile?.fault, ms }
+}
+
+function show({ fault, server, lastsMs }: PlannedFault): string {
+  return `${fault} ${server}, ${Math.round(lastsMs)} ms`
 }

@@ -7,6 +7,20 @@ import type { World } from './world.ts'
  * middle, it leaves them as they are then.
  */
 export async function inflict(
+  plan: PlannedFault,
+  world: World,
+  signal: AbortSignal,
+): Promise<void> {
+  const { meanwhile } = plan
+  const second = async () => {
+    if (meanwhile === undefined) return
+    await delay(meanwhile.afterMs, undefined, { signal })
+    await inflictOne(meanwhile, world, signal)
+  }
+  await Promise.all([inflictOne(plan, world, signal), second()])
+}
+
+async function inflictOne(
   { fault, server, lastsMs }: PlannedFault,
   world: World,
   signal: AbortSignal,

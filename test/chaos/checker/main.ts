@@ -15,6 +15,7 @@ const { values } = parseArgs({
     build: { type: 'string', default: fileURLToPath(new URL('../../../dist', import.meta.url)) },
     mutations: { type: 'boolean', default: false },
     faults: { type: 'string' },
+    overlap: { type: 'string', default: '0.3' },
     pause: { type: 'string', default: '150' },
   },
 })
@@ -29,7 +30,8 @@ async function run(): Promise<boolean> {
     if (fault === undefined) throw new Error(`The faults are: ${FAULTS.join(', ')}.`)
     return fault
   })
-  const again = `npm run chaos -- --seed=${seed} --seconds=${seconds}`
+  const chosen = values.faults === undefined ? '' : ` --faults='${values.faults}'`
+  const again = `npm run chaos -- --seed=${seed} --seconds=${seconds} --overlap=${values.overlap}${chosen}`
   print(`chaos for ${seconds} s; the same faults again: ${again}`)
   const report = await check({
     seed,
@@ -37,6 +39,7 @@ async function run(): Promise<boolean> {
     build: values.build,
     pace: { freezeMs: seconds < 120 ? 3_000 : 10_000, maxPauseMs: 2_000 },
     pauseMs: Number(values.pause),
+    overlap: Number(values.overlap),
     ...(faults === undefined ? {} : { faults }),
     log: tell,
     signal: interrupted(),

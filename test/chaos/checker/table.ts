@@ -1,4 +1,4 @@
-import type { Report } from './check.ts'
+import type { Recovery, Report } from './check.ts'
 import { RULES } from './judge.ts'
 import { FAULTS } from './schedule.ts'
 
@@ -18,19 +18,34 @@ export function tableOf(report: Report): string {
     ['connections of 60 subscribers', report.connections],
   ] as const
   const lines = counts.map(([name, count]) => row(name, count.toLocaleString('en')))
+  const [alone, doubled] = [recoveries.filter(isAlone), recoveries.filter((one) => !isAlone(one))]
   for (const fault of FAULTS) {
-    const times = recoveries.filter((one) => one.fault === fault).map(({ ms }) => ms)
-    if (times.length === 0) continue
-    const sorted = times.toSorted((one, other) => one - other)
-    const middle = sorted[Math.floor(sorted.length / 2)] ?? 0
-    const text = `${times.length} times, all at the head after ${seconds(middle)} (longest ${seconds(sorted.at(-1) ?? 0)})`
-    lines.push(row(fault, text))
+    lines.push(
+      ...recoveryRow(
+        fault,
+        alone.filter((one) => one.fault === fault),
+      ),
+    )
   }
+  lines.push(...recoveryRow('one of these, and the network of clients', doubled))
   for (const rule of RULES) {
     const broken = violations.filter((one) => one.rule === rule).length
     lines.push(row(`rule: ${rule}`, broken === 0 ? 'kept' : `BROKEN ${broken} times`))
   }
   return [...lines, ...violations.slice(0, SHOWN).flatMap(explain)].join('\n')
+}
+
+function isAlone({ meanwhile }: Recovery): boolean {
+  return meanwhile === undefined
+}
+
+function recoveryRow(name: string, recoveries: readonly Recovery[]): readonly string[] {
+  if (recoveries.length === 0) return []
+  const sorted = recoveries.map(({ ms }) => ms).toSorted((one, other) => one - other)
+  const middle = sorted[Math.floor(sorted.length / 2)] ?? 0
+  const longest = sorted.at(-1) ?? 0
+  const text = `${sorted.length} times, all at the head after ${seconds(middle)} (longest ${seconds(longest)})`
+  return [row(name, text)]
 }
 
 function explain({ rule, what, history }: Report['violations'][number]): readonly string[] {
