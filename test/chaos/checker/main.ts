@@ -50,9 +50,11 @@ async function run(): Promise<boolean> {
 
 /** Whether the checker finds out every server that is broken on purpose. */
 async function catchMutants(): Promise<boolean> {
+  const signal = interrupted()
   let areAllCaught = true
   for (const mutant of MUTANTS) {
-    const { isCaught, by } = await tryMutant(mutant)
+    signal.throwIfAborted()
+    const { isCaught, by } = await tryMutant(mutant, signal)
     areAllCaught &&= isCaught
     tell(`a server that ${mutant.name}: ${isCaught ? 'CAUGHT' : 'NOT CAUGHT'} (${by || 'no rule'})`)
   }
