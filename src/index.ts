@@ -43,8 +43,18 @@ export type { RetentionReport } from './log/retention.ts'
 export type { RetentionRule } from './log/retention-rules.ts'
 export type { Health } from './ops/health.ts'
 export type { Logger, LogLevel } from './ops/logger.ts'
+export {
+  DEFAULT_PRESENCE_BOUNDS,
+  type PresenceBounds,
+  type PresenceEntry,
+  type PresenceRequest,
+} from './presence/presence.ts'
+export type { PresenceEvent } from './presence/presence-event.ts'
+export type { PresenceSubscription } from './presence/presence-subscription.ts'
+export type { PresenceMember } from './presence/session.ts'
 export { CLOSE_CODES } from './protocol/close-codes.ts'
 export { CarillonError, ERRORS, type ErrorCode, type ErrorEntry } from './protocol/errors.ts'
+export { applyPresence, type PresenceChange, type Present } from './protocol/presence.ts'
 export type { PublishRequest } from './publish/publish-request.ts'
 export type { Published } from './publish/publisher.ts'
 export type { PurgeOptions } from './publish/purger.ts'
@@ -58,6 +68,7 @@ export {
   createCarillon,
   type HandlerSubscription,
   type MessageHandler,
+  type PresenceOptions,
   type SubscribeOptions,
 } from './server.ts'
 export type { SnapshotRequest } from './snapshots/snapshots.ts'

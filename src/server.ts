@@ -48,6 +48,17 @@ import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
 import { RetentionSweeper } from './log/retention-sweeper.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
+import { MemoryPresenceStore } from './presence/memory-presence-store.ts'
+import {
+  DEFAULT_PRESENCE_BOUNDS,
+  Presence,
+  type PresenceBounds,
+  type PresenceRequest,
+} from './presence/presence.ts'
+import type { PresenceStore } from './presence/presence-store.ts'
+import type { PresenceSubscription } from './presence/presence-subscription.ts'
+import { RedisPresenceStore } from './presence/redis-presence-store.ts'
+import type { PresenceMember } from './presence/session.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
 import { type Published, Publisher } from './publish/publisher.ts'
@@ -88,6 +99,8 @@ export interface CarillonOptions {
   readonly delivery?: Partial<HubBounds>
   /** Bounds of what lets clients go on after a lost connection; those left out keep their default. */
   readonly resume?: Partial<ResumeBounds>
+  /** Bounds of presence; those left out keep their default. */
+  readonly presence?: Partial<PresenceBounds>
   /**
    * Adds to the schema: answers another one, made of the one it is given, such as by `extendSchema` of
    * graphql. Fields that it adds to a message are executed for each viewer, unless they say
@@ -117,6 +130,11 @@ export interface CallOptions {
 
 export interface ConsumeCallOptions extends CallOptions {
   /** Ends it, as `stop` does. */
+  readonly signal?: AbortSignal
+}
+
+export interface PresenceOptions extends CallOptions {
+  /** Ends the subscription. */
   readonly signal?: AbortSignal
 }
 
@@ -197,6 +215,19 @@ export interface Carillon extends AsyncDisposable {
   /** Deletes dead letters; answers how many. */
   discardDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
 
+  /** Who is in a topic, in the order of their user ids. */
+  members(topic: string): Promise<readonly PresenceMember[]>
+  /**
+   * Who is in some topics, as a SYNC followed by changes; with `enter`, the caller is there, too, until
+   * the subscription ends.
+   */
+  presence(request: PresenceRequest, options?: PresenceOptions): Promise<PresenceSubscription>
+  /** Says another state of a client that has entered a topic, here or over GraphQL. */
+  updatePresence(
+    request: { readonly topic: string; readonly state?: unknown },
+    options?: CallOptions,
+  ): Promise<PresenceMember>
+
   /** Saves a topic's state in the place of an older one. */
   saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
   /** The newest state of a topic that was saved; undefined where none was. */
@@ -269,6 +300,15 @@ function openResumeStore(
     : new RedisResumeStore({ address, onFault })
 }
 
+function openPresenceStore(
+  address: RedisAddress | undefined,
+  { leaseMs, onFault }: { readonly leaseMs: number; readonly onFault: (error: unknown) => void },
+): PresenceStore {
+  return address === undefined
+    ? new MemoryPresenceStore()
+    : new RedisPresenceStore({ address, leaseMs, onFault })
+}
+
 class CarillonServer implements Carillon {
   readonly schema: GraphQLSchema
   readonly database: Database
@@ -280,6 +320,7 @@ class CarillonServer implements Carillon {
   readonly #hub: Hub
   readonly #sweeper: PurgeSweeper
   readonly #consumers: Consumers
+  readonly #presence: Presence
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
   readonly #services: Services
@@ -323,8 +364,15 @@ class CarillonServer implements Carillon {
       limits,
       onFault: report,
     })
+    const presenceBounds = { ...DEFAULT_PRESENCE_BOUNDS, ...options.presence }
+    this.#presence = new Presence({
+      store: openPresenceStore(redisAddressOf(options), { ...presenceBounds, onFault: report }),
+      limits,
+      bounds: presenceBounds,
+    })
     this.#services = {
       limits,
+      presence: this.#presence,
       log: this.#log,
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
@@ -453,6 +501,30 @@ class CarillonServer implements Carillon {
     return this.#services.deadLetters.discard(request, viewerOf(as).userId)
   }
 
+  async members(topic: string): Promise<readonly PresenceMember[]> {
+    this.#ensureOpen()
+    return this.#presence.members(topic)
+  }
+
+  async presence(
+    request: PresenceRequest,
+    { as, signal }: PresenceOptions = {},
+  ): Promise<PresenceSubscription> {
+    this.#ensureOpen()
+    signal?.throwIfAborted()
+    const subscription = await this.#presence.open(request, viewerOf(as))
+    if (signal !== undefined) subscription.closeOn(signal)
+    return subscription
+  }
+
+  async updatePresence(
+    request: { readonly topic: string; readonly state?: unknown },
+    { as }: CallOptions = {},
+  ): Promise<PresenceMember> {
+    this.#ensureOpen()
+    return this.#presence.update(request, viewerOf(as))
+  }
+
   async saveSnapshot(request: SnapshotRequest): Promise<Snapshot> {
     this.#ensureOpen()
     return this.#services.snapshots.save(request)
@@ -516,6 +588,7 @@ class CarillonServer implements Carillon {
     await this.#transport.close()
     await this.#resumptions.close()
     await this.#resumeStore[Symbol.asyncDispose]()
+    await this.#presence.close()
     await this.#consumers.close()
     await this.#services.acks.close()
     await this.#log.close()

@@ -6,6 +6,8 @@ export interface Limits {
   readonly metadataBytes: number
   /** The JSON text of a snapshot's state, in bytes of UTF-8. */
   readonly snapshotBytes: number
+  /** The JSON text of a state of presence, in bytes of UTF-8. */
+  readonly presenceStateBytes: number
   /** How many arrays and objects may stand inside one another in a payload or metadata. */
   readonly jsonDepth: number
   /** A message type, in characters. */
@@ -34,6 +36,7 @@ export const DEFAULT_LIMITS: Limits = {
   payloadBytes: 32 * 1024,
   metadataBytes: 4 * 1024,
   snapshotBytes: 1024 * 1024,
+  presenceStateBytes: 4 * 1024,
   jsonDepth: 100,
   typeLength: 128,
   idempotencyKeyLength: 128,

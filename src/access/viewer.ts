@@ -15,18 +15,29 @@ export interface Identity {
   readonly clientId?: string | null
 }
 
-/** The user of everyone in open mode. */
+/** The user of everyone who names none in open mode. */
 export const ANONYMOUS = 'anonymous'
 
 /** The user of calls of the library that name none: a backend that sees everything. */
 export const BACKEND: Viewer = { kind: 'backend', userId: 'backend', clientId: null }
 
+/** How a caller names itself. */
+export interface OpenIdentity {
+  readonly userId?: unknown
+  readonly clientId?: unknown
+}
+
 /**
- * A viewer in open mode: everyone is the same user and may do everything that users may.
- * @throws CarillonError INVALID_INPUT where the client id is no name
+ * A viewer in open mode: who it says it is, and it may do everything that users may.
+ * @throws CarillonError INVALID_INPUT where an id is no name
  */
-export function openViewer(clientId: unknown): Viewer {
-  return { kind: 'user', userId: ANONYMOUS, clientId: parseClientId(clientId) }
+export function openViewer({ userId, clientId }: OpenIdentity): Viewer {
+  const isNamed = userId !== undefined && userId !== null
+  return {
+    kind: 'user',
+    userId: isNamed ? parseText(userId, 'A user id', MAX_ID_LENGTH) : ANONYMOUS,
+    clientId: parseClientId(clientId),
+  }
 }
 
 /** @throws CarillonError INVALID_INPUT */

@@ -6,6 +6,7 @@ import type { ResumePoint } from '../hub/resume-point.ts'
 import type { Subscriptions } from '../hub/subscriptions.ts'
 import type { History } from '../log/history.ts'
 import type { Log } from '../log/log.ts'
+import type { Presence, PresenceConnection } from '../presence/presence.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { Purger } from '../publish/purger.ts'
 import type { Snapshots } from '../snapshots/snapshots.ts'
@@ -20,6 +21,7 @@ export interface Services {
   readonly deadLetters: DeadLetters
   readonly subscriptions: Subscriptions
   readonly snapshots: Snapshots
+  readonly presence: Presence
   readonly limits: Limits
 }
 
@@ -31,4 +33,6 @@ export interface GraphQLContext {
   readonly signal?: AbortSignal
   /** What lets a subscription go on where it was, where the transport knows its client again. */
   readonly resume?: ResumePoint | undefined
+  /** The connection by which the caller may be present. */
+  readonly connection?: PresenceConnection
 }

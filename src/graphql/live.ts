@@ -15,23 +15,31 @@ import {
   subscribe,
 } from 'graphql'
 import { type AnySubscription, Subscription } from '../hub/subscription.ts'
+import { PresenceSubscription } from '../presence/presence-subscription.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { isLive } from './extensions.ts'
 
+/** What a live field answers: its events can be pushed, each rendered once for all who show it alike. */
+export type LiveSource = AnySubscription | PresenceSubscription
+
+export function isLiveSource(source: unknown): source is LiveSource {
+  return source instanceof Subscription || source instanceof PresenceSubscription
+}
+
 /**
- * Begins a subscription. For a field that the hub delivers, answers the hub's subscription, still to be
- * rendered; for others, what GraphQL answers.
+ * Begins a subscription. For a live field, answers its source, still to be rendered; for others, what GraphQL
+ * answers.
  */
 export async function openSource(
   args: ExecutionArgs,
-): Promise<AnySubscription | ExecutionResult | AsyncIterable<ExecutionResult>> {
+): Promise<LiveSource | ExecutionResult | AsyncIterable<ExecutionResult>> {
   const name = rootFieldOf(args)
   if (name === undefined) return withoutField()
   const field = args.schema.getSubscriptionType()?.getFields()[name]
   if (field === undefined || !isLive(field)) return subscribe(args)
   const source = await createSourceEventStream(args)
-  if (source instanceof Subscription || !(Symbol.asyncIterator in source)) return source
-  throw new Error('A live field has to answer a subscription of the hub.')
+  if (isLiveSource(source) || !(Symbol.asyncIterator in source)) return source
+  throw new Error('A live field has to answer a live source.')
 }
 
 /** The results of a subscription, for transports that take them one by one. */
@@ -39,15 +47,15 @@ export async function openResults(
   args: ExecutionArgs,
 ): Promise<ExecutionResult | AsyncIterable<ExecutionResult>> {
   const source = await openSource(args)
-  return source instanceof Subscription ? new Results(args, source) : source
+  return isLiveSource(source) ? new Results(args, source) : source
 }
 
-/** Executes the operation for each message, when the next result is asked for. */
+/** Executes the operation for each event, when the next result is asked for. */
 class Results implements AsyncIterableIterator<ExecutionResult> {
   readonly #args: ExecutionArgs
-  readonly #source: AnySubscription
+  readonly #source: LiveSource
 
-  constructor(args: ExecutionArgs, source: AnySubscription) {
+  constructor(args: ExecutionArgs, source: LiveSource) {
     this.#args = args
     this.#source = source
   }
@@ -56,7 +64,7 @@ class Results implements AsyncIterableIterator<ExecutionResult> {
     const { done, value } = await this.#source.next()
     if (done === true) return { done, value: undefined }
     const result = await execute({ ...this.#args, rootValue: value })
-    const dropped = this.#source.takeDropped()
+    const dropped = this.#source instanceof Subscription ? this.#source.takeDropped() : 0
     if (dropped === 0) return { done: false, value: result }
     const extensions = { ...result.extensions, carillon: { dropped } }
     return { done: false, value: { ...result, extensions } }

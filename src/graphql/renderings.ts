@@ -9,6 +9,8 @@ import {
 import type { AnyMessage } from '../core/message.ts'
 import type { Body, Rendering } from '../hub/rendering.ts'
 import type { TopicEvent } from '../hub/topic-event.ts'
+import type { PresenceEvent } from '../presence/presence-event.ts'
+import type { PresenceRendering } from '../presence/presence-subscription.ts'
 import { cohortKey } from './cohort-key.ts'
 import type { GraphQLContext } from './context.ts'
 import { type DirectRendering, directRendering } from './direct-rendering.ts'
@@ -20,52 +22,84 @@ export interface LiveArgs extends ExecutionArgs {
 }
 
 /** A rendering in use. */
-export interface RenderingUse {
-  readonly rendering: Rendering
+export interface RenderingUse<R = Rendering> {
+  readonly rendering: R
   /** Idempotent. */
   release(): void
 }
 
-interface Shared {
-  readonly rendering: Rendering
+interface Shared<R> {
+  readonly rendering: R
   users: number
 }
 
 /** The renderings in use: subscriptions with the same key share one. */
 export class Renderings {
   readonly #report: ReportError
-  readonly #byKey = new Map<string, Shared>()
+  readonly #byKey = new Map<string, Shared<Rendering>>()
+  readonly #ofPresence = new Map<string, Shared<PresenceRendering>>()
 
   constructor(report: ReportError) {
     this.#report = report
   }
 
   get size(): number {
-    return this.#byKey.size
+    return this.#byKey.size + this.#ofPresence.size
   }
 
   /** @param tellsEvents whether the operation subscribes to events, or to messages only */
   use(args: LiveArgs, tellsEvents = false): RenderingUse {
-    const { text, isPerViewer } = keyOf(args)
-    const shared = this.#byKey.get(text) ?? {
-      rendering: this.#rendering(isPerViewer ? args : withoutViewer(args), tellsEvents),
-      users: 0,
-    }
-    this.#byKey.set(text, shared)
-    shared.users++
-    let used = true
-    return {
-      rendering: shared.rendering,
-      release: () => {
-        if (used && --shared.users === 0) this.#byKey.delete(text)
-        used = false
-      },
-    }
+    return use(this.#byKey, args, (own) => {
+      const execution = new Execution(own, this.#report)
+      return tellsEvents ? new EventRendering(execution) : execution
+    })
   }
 
-  #rendering(args: ExecutionArgs, tellsEvents: boolean): Rendering {
-    const execution = new Execution(args, this.#report)
-    return tellsEvents ? new EventRendering(execution) : execution
+  usePresence(args: LiveArgs): RenderingUse<PresenceRendering> {
+    return use(
+      this.#ofPresence,
+      args,
+      (own) => new PresenceExecution(new Execution(own, this.#report)),
+    )
+  }
+}
+
+/** @param make given the arguments of an operation that may stand for all that share its key */
+function use<R>(
+  byKey: Map<string, Shared<R>>,
+  args: LiveArgs,
+  make: (args: ExecutionArgs) => R,
+): RenderingUse<R> {
+  const { text, isPerViewer } = keyOf(args)
+  const shared = byKey.get(text) ?? {
+    rendering: make(isPerViewer ? args : withoutViewer(args)),
+    users: 0,
+  }
+  byKey.set(text, shared)
+  shared.users++
+  let used = true
+  return {
+    rendering: shared.rendering,
+    release: () => {
+      if (used && --shared.users === 0) byKey.delete(text)
+      used = false
+    },
+  }
+}
+
+/** Renders each event of presence once, whoever asks, for as long as someone has it. */
+class PresenceExecution implements PresenceRendering {
+  readonly #execution: Execution
+  readonly #bodies = new WeakMap<PresenceEvent, Body | Promise<Body>>()
+
+  constructor(execution: Execution) {
+    this.#execution = execution
+  }
+
+  render(event: PresenceEvent): Body | Promise<Body> {
+    const body = this.#bodies.get(event) ?? this.#execution.execute(event)
+    this.#bodies.set(event, body)
+    return body
   }
 }
 
@@ -99,7 +133,7 @@ class Execution implements Rendering {
     return this.#direct?.(message) ?? this.execute(message)
   }
 
-  execute(rootValue: AnyMessage | TopicEvent): Body | Promise<Body> {
+  execute(rootValue: AnyMessage | TopicEvent | PresenceEvent): Body | Promise<Body> {
     try {
       const result = execute({ ...this.#args, rootValue })
       if (!(result instanceof Promise)) return this.#encode(result)

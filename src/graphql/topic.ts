@@ -10,6 +10,7 @@ import { historyArgs } from './history.ts'
 import { MessageConnection } from './message.ts'
 import { Node } from './node.ts'
 import { PageInfo } from './page-info.ts'
+import { PresenceMember } from './presence.ts'
 import { Snapshot } from './snapshot.ts'
 
 const Topic = builder.objectRef<TopicState>('Topic')
@@ -39,6 +40,11 @@ Topic.implement({
       args: historyArgs(t),
       resolve: ({ name }, args, { services, viewer }) =>
         services.history.page({ topic: name, ...args }, viewer),
+    }),
+    presence: t.field({
+      type: [PresenceMember],
+      description: 'Who is in the topic, in the order of their user ids.',
+      resolve: ({ name }, _args, { services }) => services.presence.members(name),
     }),
     snapshot: t.field({
       type: Snapshot,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
@@ -11,12 +12,16 @@ import type { Inbox } from './inbox.ts'
 
 /** What is known of one WebSocket. */
 export interface Connection {
+  /** Random: what its client is called where it has not named itself. */
+  readonly id: string
   readonly socket: WebSocket
   /** Everything that is sent to the client goes through this. */
   readonly outbox: Outbox
   /** Known once the connection was acknowledged. */
   viewer: Viewer | undefined
   inbox: Inbox | undefined
+  /** Whether the socket is closed, so that what ends from then on does not end by the client's wish. */
+  isLost: boolean
   /** Of a client that named itself: what lets it go on where it was. */
   resume: ResumableConnection | undefined
 }
@@ -35,10 +40,12 @@ export function openConnection(socket: WebSocket, raw: Duplex, outboxes: Outboxe
     onDrained: () => socket.resume(),
   })
   const connection: Connection = {
+    id: randomUUID(),
     socket,
     outbox,
     viewer: undefined,
     inbox: undefined,
+    isLost: false,
     resume: undefined,
   }
   return connection

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
 import {
   type CORSOptions,
@@ -12,6 +13,7 @@ import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, type ReportError, toGraphQLError } from '../graphql/errors.ts'
 import { openResults } from '../graphql/live.ts'
+import type { PresenceConnection } from '../presence/presence.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import { graphiqlResponse, wantsGraphiql } from './graphiql.ts'
 import { readBody } from './request-body.ts'
@@ -20,6 +22,9 @@ export const GRAPHQL_PATH = '/graphql'
 
 /** The header in which a client names itself over HTTP. */
 export const CLIENT_ID_HEADER = 'carillon-client-id'
+
+/** The header in which a client says over HTTP which user it is, where everyone may say so. */
+export const USER_ID_HEADER = 'carillon-user-id'
 
 /** The longest body of a request, in bytes; the longest message of a WebSocket is the same. */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -53,6 +58,7 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
       viewer: viewerOf(request, parts),
       services,
       signal: request.signal,
+      connection: requestConnection(),
     }),
     maskedErrors: { maskError: (error) => formatError(error, report) },
     multipart: false,
@@ -60,11 +66,19 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
   })
 }
 
+/** Over HTTP, the end of a connection is all that a client can say. */
+function requestConnection(): PresenceConnection {
+  return { id: randomUUID(), operationId: randomUUID(), isLost: () => true }
+}
+
 /** @throws GraphQLError, which refuses the request with the status of its code */
 function viewerOf(request: Request, { isShuttingDown }: HttpParts) {
   try {
     if (isShuttingDown()) throw new CarillonError('SHUTTING_DOWN')
-    return openViewer(request.headers.get(CLIENT_ID_HEADER))
+    return openViewer({
+      userId: request.headers.get(USER_ID_HEADER),
+      clientId: request.headers.get(CLIENT_ID_HEADER),
+    })
   } catch (error) {
     throw error instanceof CarillonError ? refusal(error) : error
   }
@@ -84,7 +98,7 @@ function crossOrigin({ headers }: Request): CORSOptions {
   return {
     origin: [origin],
     methods: ['GET', 'POST'],
-    allowedHeaders: ['content-type', 'accept', CLIENT_ID_HEADER],
+    allowedHeaders: ['content-type', 'accept', CLIENT_ID_HEADER, USER_ID_HEADER],
     credentials: false,
     maxAge: 600,
   }

@@ -21,10 +21,10 @@ import { openViewer, type Viewer } from '../access/viewer.ts'
 import type { GraphQLContext, Services } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
-import { openSource } from '../graphql/live.ts'
+import { isLiveSource, type LiveSource, openSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
-import { type AnySubscription, Subscription } from '../hub/subscription.ts'
+import { PresenceSubscription } from '../presence/presence-subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import type { Resumptions } from '../resume/resumptions.ts'
@@ -58,7 +58,7 @@ export const DEFAULT_WEBSOCKET_BOUNDS: WebSocketBounds = {
   maxMessageBytes: 8 * 1024 * 1024,
 }
 
-type ConnectionParams = Record<'clientId', unknown>
+type ConnectionParams = Record<'clientId' | 'userId', unknown>
 
 /**
  * GraphQL over WebSocket, by the graphql-transport-ws protocol:
@@ -167,6 +167,7 @@ export class WebSocketTransport {
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection)
       outbox.close()
+      connection.isLost = true
       void connection.resume?.lose() // before its operations are ended, which it would take for the client's wish
       closed(code, String(reason)).catch(report)
     })
@@ -202,12 +203,11 @@ export class WebSocketTransport {
         return prepared
       },
       execute,
-      // What the hub pushes is an iterable too, which tells of the end only.
+      // What is pushed is an iterable too, which tells of the end only.
       subscribe: (args) => openSource(args) as OperationResult,
       onOperation: (context, id, _payload, args, result) => {
-        if ((result as unknown) instanceof Subscription) {
-          this.#feed(result as unknown as AnySubscription, id, context.extra, args as LiveArgs)
-        }
+        const source: unknown = result
+        if (isLiveSource(source)) this.#feed(source, id, context.extra, args as LiveArgs)
       },
       onComplete: (context, id) => context.extra.resume?.end(id),
       onNext: (_context, _id, _payload, _args, result) => formatResult(result, report),
@@ -218,7 +218,7 @@ export class WebSocketTransport {
 
   #connect(connection: Connection, params: ConnectionParams | undefined): boolean {
     try {
-      const viewer = openViewer(params?.clientId)
+      const viewer = openViewer(params ?? {})
       connection.viewer = viewer
       connection.resume = this.#openResumable(connection, viewer)
       return true
@@ -241,10 +241,11 @@ export class WebSocketTransport {
 
   /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
   #prepare(
-    { viewer, resume }: Connection,
+    connection: Connection,
     id: string,
     { query, variables, operationName }: SubscribePayload,
   ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
+    const { viewer, resume } = connection
     const { schema, documents, services } = this.#parts
     const prepared = documents.prepare(query)
     if (prepared.kind === 'invalid') return prepared.errors
@@ -256,7 +257,12 @@ export class WebSocketTransport {
     }
     if (viewer === undefined)
       throw new Error('An operation came before the connection was acknowledged.')
-    const contextValue: GraphQLContext = { viewer, services, resume: resume?.point(id, query) }
+    const contextValue: GraphQLContext = {
+      viewer,
+      services,
+      resume: resume?.point(id, query),
+      connection: { id: connection.id, operationId: id, isLost: () => connection.isLost },
+    }
     return {
       schema,
       document: prepared.document,
@@ -266,12 +272,18 @@ export class WebSocketTransport {
     }
   }
 
-  /** Lets the hub push the results of an operation, each rendered once for all who show it alike. */
-  #feed(source: AnySubscription, id: string, { outbox }: Connection, args: LiveArgs): void {
-    const { rendering, release } = this.#renderings.use(args, source.tellsEvents)
-    source.onClosed(release)
+  /** Lets the results of an operation be pushed, each rendered once for all who show it alike. */
+  #feed(source: LiveSource, id: string, { outbox }: Connection, args: LiveArgs): void {
     const prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
-    source.feed({ outbox, rendering, prefix })
+    if (source instanceof PresenceSubscription) {
+      const { rendering, release } = this.#renderings.usePresence(args)
+      source.onClosed(release)
+      source.feed({ outbox, rendering, prefix })
+    } else {
+      const { rendering, release } = this.#renderings.use(args, source.tellsEvents)
+      source.onClosed(release)
+      source.feed({ outbox, rendering, prefix })
+    }
   }
 
   /** Remembers what is to be answered, so that a shutdown can wait for it. */

@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS } from '../../../src/access/limits.ts'
 import { openViewer } from '../../../src/access/viewer.ts'
 import { type PublishRequest, parsePublish } from '../../../src/publish/publish-request.ts'
 
-const viewer = openViewer('phone')
+const viewer = openViewer({ clientId: 'phone' })
 
 function parse(fields: Partial<PublishRequest>) {
   const request = { topic: 'chat:1', payload: 1, ...fields }

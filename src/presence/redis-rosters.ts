@@ -1,0 +1,271 @@
+import type { Cluster, Redis } from 'ioredis'
+import { isWildcard, prefixOf, type TopicName, type TopicPattern } from '../core/topic-name.ts'
+import type { PresenceListener, Watching } from './presence-store.ts'
+import {
+  decodeRoster,
+  decodeStep,
+  keyOfTopic,
+  type RosterPlace,
+  type SharedRoster,
+  type SharedSession,
+} from './presence-wire.ts'
+import { RedisFeed } from './redis-feed.ts'
+import type { Roster, RosterChange } from './roster.ts'
+import { TrackedRoster } from './tracked-roster.ts'
+import { matching, Watches } from './watches.ts'
+
+/** How long a step that Redis has taken may be on its way to here, in milliseconds. */
+const ARRIVAL_MS = 500
+
+/** Topics that are read side by side. */
+const READS_AT_ONCE = 50
+
+/** What rosters ask of whom they belong to. */
+export interface RostersHost {
+  /** Sessions of this instance in a topic. */
+  own(topic: TopicName): Roster | undefined
+  ownTopics(): Iterable<TopicName>
+  /** Topics that begin so and have sessions, of any instance. */
+  topicsWith(prefix: string): Promise<Iterable<TopicName>>
+  /** Whether a session that Redis has lost may still be there, in an instance that has not said so yet. */
+  mayReturn(): Promise<(session: SharedSession) => boolean>
+  /** Told what others, and this instance, have done to a topic. */
+  onChanges(topic: TopicName, changes: readonly RosterChange[]): void
+  /** Told what is in a topic as a whole. */
+  onRead(topic: TopicName, roster: SharedRoster): void
+  /** All sessions of an instance are there again. */
+  onReady(instance: string): void
+  /** Limits the time of a command; tells of what goes wrong. Undefined where it did. */
+  attempt<T>(work: () => Promise<T>): Promise<T | undefined>
+}
+
+export interface RedisRostersOptions {
+  readonly redis: Redis | Cluster
+  /** For pub/sub alone. */
+  readonly subscriber: Redis
+  readonly host: RostersHost
+}
+
+/** The rosters of the topics that are watched on this instance. */
+export class RedisRosters {
+  readonly #redis: Redis | Cluster
+  readonly #host: RostersHost
+  readonly #feed: RedisFeed
+  readonly #watches = new Watches()
+  readonly #tracked = new Map<TopicName, TrackedRoster>()
+  readonly #opening = new Map<TopicPattern, Promise<void>>()
+  readonly #reading = new Map<TopicName, Promise<void>>()
+  readonly #next = new Map<TopicName, Promise<void>>()
+  /** Watched by patterns only, and empty: forgotten where nobody has come until the next look. */
+  #empty = new Set<TopicName>()
+
+  constructor({ redis, subscriber, host }: RedisRostersOptions) {
+    this.#redis = redis
+    this.#host = host
+    this.#feed = new RedisFeed(subscriber, {
+      onStep: (topic, text) => this.#onStep(topic, text),
+      onReady: (instance) => host.onReady(instance),
+      onGap: () => void this.resyncAll(),
+    })
+  }
+
+  get(topic: TopicName): Roster | undefined {
+    return this.#tracked.get(topic)?.roster
+  }
+
+  async watch(pattern: TopicPattern, listener: PresenceListener): Promise<Watching> {
+    if (this.#watches.add(pattern, listener)) this.#opening.set(pattern, this.#open(pattern))
+    await this.#opening.get(pattern)
+    return {
+      topics: () => matching(this.#inhabited(), pattern),
+      unwatch: () => this.#unwatch(pattern, listener),
+    }
+  }
+
+  /** Applies a change that other instances will learn of later. */
+  applyHere(topic: TopicName, change: RosterChange): void {
+    const tracked = this.#tracked.get(topic) ?? this.#trackWatched(topic)
+    if (tracked === undefined) return
+    tracked.roster.apply(change)
+    this.#tellChange(topic, [change])
+  }
+
+  /** Resolves when a step of this instance has come back to it; reads anew where it does not come. */
+  async see(topic: TopicName, place: RosterPlace): Promise<void> {
+    const tracked = this.#tracked.get(topic) ?? this.#trackWatched(topic)
+    if (tracked === undefined || (await tracked.reached(place, ARRIVAL_MS))) return
+    if (this.#tracked.get(topic) === tracked) await this.#resync(topic)
+  }
+
+  async read(topic: TopicName): Promise<SharedRoster> {
+    return decodeRoster(await this.#redis.hgetall(keyOfTopic(topic)))
+  }
+
+  /** Reads all of them anew. */
+  async resyncAll(): Promise<void> {
+    const known = [...this.#tracked.keys()]
+    const wildcards = this.#watches.wildcards()
+    await inGroups(known, (topic) => this.#resync(topic))
+    for (const wildcard of wildcards) {
+      await inGroups(await this.#find(prefixOf(wildcard)), (topic) => this.#resync(topic))
+    }
+  }
+
+  /** Finds what was lost on its way, also in topics in which nothing happens. */
+  async compare(): Promise<void> {
+    const quiet = [...this.#tracked].filter(([, { isReading }]) => !isReading)
+    await inGroups(quiet, async ([topic, tracked]) => {
+      const place = await this.#host.attempt(() => this.#placeOf(topic))
+      if (place !== undefined) await this.see(topic, place)
+      if (tracked.roster.size === 0) this.#forgetEmpty(topic)
+    })
+    this.#empty = new Set([...this.#tracked.keys()].filter((topic) => this.#isEmpty(topic)))
+  }
+
+  /** Takes sessions away that did not return, of one instance or of all. */
+  dropUnconfirmed(owner?: string): void {
+    for (const [topic, tracked] of this.#tracked) {
+      const userIds = tracked.dropUnconfirmed(owner)
+      if (userIds.length > 0) this.#tell(topic, userIds)
+    }
+  }
+
+  close(): void {
+    this.#feed.close()
+    this.#tracked.clear()
+  }
+
+  async #open(pattern: TopicPattern): Promise<void> {
+    const isNamed = !isWildcard(pattern)
+    if (isNamed) this.#track(pattern)
+    await this.#feed.subscribe(pattern)
+    if (isNamed) await this.#load(pattern)
+    else await inGroups(await this.#find(prefixOf(pattern)), (topic) => this.#load(topic))
+  }
+
+  #unwatch(pattern: TopicPattern, listener: PresenceListener): void {
+    if (!this.#watches.remove(pattern, listener)) return
+    this.#opening.delete(pattern)
+    this.#feed.unsubscribe(pattern)
+    for (const topic of matching(this.#tracked.keys(), pattern)) {
+      if (!this.#watches.has(topic)) this.#tracked.delete(topic)
+    }
+  }
+
+  /** Tracks the topics under a prefix that have sessions; answers which were not tracked. */
+  async #find(prefix: string): Promise<readonly TopicName[]> {
+    const found = (await this.#host.attempt(() => this.#host.topicsWith(prefix))) ?? []
+    const own = [...this.#host.ownTopics()].filter((topic) => topic.startsWith(prefix))
+    const fresh = [...new Set([...found, ...own])].filter((topic) => !this.#tracked.has(topic))
+    for (const topic of fresh) this.#track(topic)
+    return fresh
+  }
+
+  #track(topic: TopicName): TrackedRoster {
+    const tracked = this.#tracked.get(topic) ?? new TrackedRoster()
+    this.#tracked.set(topic, tracked)
+    return tracked
+  }
+
+  #trackWatched(topic: TopicName): TrackedRoster | undefined {
+    if (!this.#watches.has(topic)) return undefined
+    const tracked = this.#track(topic)
+    tracked.giveUpReading() // nobody was there until now
+    return tracked
+  }
+
+  /** Reads a roster, and once more where it is being read already: that may have begun too early. */
+  #load(topic: TopicName): Promise<void> {
+    const reading = this.#reading.get(topic)
+    if (reading === undefined) return this.#begin(topic)
+    const next =
+      this.#next.get(topic) ??
+      reading.then(() => {
+        this.#next.delete(topic)
+        return this.#begin(topic)
+      })
+    this.#next.set(topic, next)
+    return next
+  }
+
+  #begin(topic: TopicName): Promise<void> {
+    const reading = this.#read(topic).finally(() => this.#reading.delete(topic))
+    this.#reading.set(topic, reading)
+    return reading
+  }
+
+  async #resync(topic: TopicName): Promise<void> {
+    await this.#load(topic)
+    for (const listener of this.#watches.of(topic)) listener.onSync(topic)
+  }
+
+  async #read(topic: TopicName): Promise<void> {
+    const tracked = this.#tracked.get(topic)
+    if (tracked === undefined) return
+    for (let isWhole = false; !isWhole; ) {
+      tracked.beginReading()
+      const mayReturn = await this.#host.attempt(() => this.#host.mayReturn())
+      const read = await this.#host.attempt(() => this.read(topic))
+      if (mayReturn === undefined || read === undefined) return this.#doWithout(topic, tracked)
+      isWhole = tracked.load(read, mayReturn)
+      this.#host.onRead(topic, read)
+    }
+  }
+
+  /** While Redis is away: what was known, and what is here. */
+  #doWithout(topic: TopicName, tracked: TrackedRoster): void {
+    tracked.giveUpReading()
+    for (const session of this.#host.own(topic)?.sessions() ?? []) tracked.roster.put(session)
+  }
+
+  #onStep(topic: TopicName, text: string): void {
+    const tracked = this.#tracked.get(topic) ?? this.#trackWatched(topic)
+    if (tracked === undefined) return
+    const step = decodeStep(text)
+    const outcome = tracked.receive(step)
+    if (outcome === 'gap') void this.#resync(topic)
+    if (outcome !== 'applied') return
+    this.#host.onChanges(topic, step.changes)
+    this.#tellChange(topic, step.changes)
+  }
+
+  #tellChange(topic: TopicName, changes: readonly RosterChange[]): void {
+    this.#tell(topic, new Set(changes.map(({ session }) => session.userId)))
+  }
+
+  #tell(topic: TopicName, userIds: Iterable<string>): void {
+    for (const listener of this.#watches.of(topic)) listener.onChange(topic, userIds)
+  }
+
+  *#inhabited(): Generator<TopicName, undefined> {
+    for (const [topic, { roster }] of this.#tracked) if (roster.size > 0) yield topic
+    return undefined
+  }
+
+  async #placeOf(topic: TopicName): Promise<RosterPlace> {
+    const [incarnation, revision] = await this.#redis.hmget(
+      keyOfTopic(topic),
+      '#incarnation',
+      '#revision',
+    )
+    return { incarnation: incarnation ?? '', revision: Number(revision ?? 0) }
+  }
+
+  #isEmpty(topic: TopicName): boolean {
+    const isNamed = this.#opening.has(topic)
+    return !isNamed && this.#tracked.get(topic)?.roster.size === 0
+  }
+
+  #forgetEmpty(topic: TopicName): void {
+    if (this.#empty.has(topic) && this.#isEmpty(topic)) this.#tracked.delete(topic)
+  }
+}
+
+async function inGroups<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += READS_AT_ONCE) {
+    await Promise.all(items.slice(start, start + READS_AT_ONCE).map(work))
+  }
+}
