@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Remote, startRemote } from '../../fanout/channel.ts'
 import { connectPublisher } from '../../publish/socket-publisher.ts'
 import { createDatabase } from '../../support/database.ts'
+import { largest } from '../../support/extremes.ts'
 import { quantile } from '../../support/quantile.ts'
 import type { Part, RecoveryOptions, Table, Target } from '../part.ts'
 import { SteadyLoad } from '../steady-load.ts'
@@ -77,7 +78,7 @@ function latencyTable(all: readonly Measured[]): Table {
       publishes: latencies.length,
       'p50 ms': quantile(latencies, 0.5),
       'p99 ms': quantile(latencies, 0.99),
-      'longest ms': Math.max(...latencies),
+      'longest ms': largest(latencies),
     })),
   )
   return { title: `publishing ${PER_SECOND} messages/s while others are removed`, rows }
