@@ -25,7 +25,7 @@ export interface Progress {
   readonly thereMs: number
   /** Clients that have been lost, or got something else than the next message. */
   readonly faulty: number
-  /** The first few reasons. */
+  /** A few of the reasons, each once. */
   readonly reasons: readonly string[]
 }
 
@@ -99,7 +99,9 @@ export class Readers implements ReaderEvents {
 
   onFault(reason: string): void {
     this.#faulty += 1
-    if (this.#reasons.length < MAX_REASONS) this.#reasons.push(reason)
+    if (this.#reasons.length < MAX_REASONS && !this.#reasons.includes(reason)) {
+      this.#reasons.push(reason)
+    }
   }
 
   get #elapsed(): number {

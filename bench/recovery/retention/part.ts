@@ -12,6 +12,8 @@ import type { RemovalOutcome, ServerCommands } from './server.ts'
 
 const PER_SECOND = 1_000
 const SOCKETS = 10
+/** A removal that takes longer has stopped. */
+const REMOVAL_LIMIT_MS = 600_000
 const REASONS: readonly Reason[] = ['expired', 'too old']
 
 /** What came of one run. */
@@ -63,11 +65,12 @@ async function measureRemoval(reason: Reason, { quick }: RecoveryOptions): Promi
 
 async function untilRemoved(server: Remote<ServerCommands>): Promise<RemovalOutcome> {
   await server.ask('begin')
-  for (;;) {
+  for (const end = performance.now() + REMOVAL_LIMIT_MS; performance.now() < end; ) {
     const outcome = await server.ask('outcome')
     if (outcome !== undefined) return outcome
     await sleep(100)
   }
+  throw new Error('The messages were not removed in time.')
 }
 
 function latencyTable(all: readonly Measured[]): Table {
