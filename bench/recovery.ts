@@ -9,6 +9,7 @@ for (const part of options.parts) {
   const outcome = await measured(part)
   for (const { title, rows } of outcome.tables) print(`recovery: ${title}`, rows)
   if (outcome.targets.length > 0) print('recovery: targets', outcome.targets.map(verdict))
+  for (const failure of outcome.failures ?? []) fail(part, failure)
 }
 
 /** What a part finds must not be lost because another fails. */
@@ -17,12 +18,16 @@ async function measured(part: Part): Promise<Outcome> {
   try {
     return await part.measure(options)
   } catch (error) {
-    console.error(`${part.name} failed:`, error)
-    process.exitCode = 1
+    fail(part, error)
     return { tables: [], targets: [] }
   } finally {
     console.error(`${part.name} took ${Math.round((performance.now() - start) / 1_000)} s`)
   }
+}
+
+function fail({ name }: Part, failure: unknown): void {
+  console.error(`${name} failed:`, failure)
+  process.exitCode = 1
 }
 
 function verdict({ name, measured, atMost }: Target) {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installedPackages } from './startup/package-size.ts'
 import { createDatabase } from './support/database.ts'
+import { smallest } from './support/extremes.ts'
 import { readOptions } from './support/options.ts'
 import { residentMegabytesOf } from './support/process-usage.ts'
 import { quantile } from './support/quantile.ts'
@@ -71,7 +72,7 @@ function printStarts(): void {
       return {
         start: name,
         'median ms': quantile(times, 0.5),
-        'best ms': Math.min(...times),
+        'best ms': smallest(times),
         'memory MB': quantile(
           own.map(({ residentMegabytes }) => residentMegabytes),
           0.5,

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Bar, barChart } from '../support/chart.ts'
+import { smallest } from '../support/extremes.ts'
 import { PEER_TITLES, type PeerName } from './peers/peer.ts'
 import type { Results } from './results.ts'
 
@@ -33,7 +34,7 @@ interface Titled {
 
 /** For the smallest audience and frames: what the other tables add is said in text. */
 function deliveryBars({ deliveries }: Results, perTick: number): Titled {
-  const clients = Math.min(...deliveries.map((row) => row.clients))
+  const clients = smallest(deliveries.map((row) => row.clients))
   const rows = deliveries.filter(
     (row) => row.clients === clients && row.frameBytes === 300 && row.perTick === perTick,
   )

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createConnection, type Socket } from 'node:net'
-import { clientFrame, type FrameListener, FrameReader, OPCODES } from './frame-reader.ts'
+import {
+  clientFrame,
+  type FrameListener,
+  FrameReader,
+  type FrameReaderOptions,
+  OPCODES,
+} from './frame-reader.ts'
 
 export interface Endpoint {
   readonly port: number
@@ -24,12 +30,13 @@ const HEAD_END = Buffer.from('\r\n\r\n')
 export class Client implements FrameListener {
   readonly #events: ClientEvents
   readonly #socket: Socket
-  readonly #frames = new FrameReader(this)
+  readonly #frames: FrameReader
   #onOpen: (() => void) | undefined
   #head: Buffer | undefined = Buffer.alloc(0)
 
-  constructor({ port, path }: Endpoint, events: ClientEvents) {
+  constructor({ port, path }: Endpoint, events: ClientEvents, options: FrameReaderOptions = {}) {
     this.#events = events
+    this.#frames = new FrameReader(this, options)
     const onread = {
       buffer: SHARED,
       callback: (bytes: number) => {

@@ -1,7 +1,12 @@
 /** Opcodes of https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
 export const OPCODES = { text: 1, close: 8, ping: 9, pong: 10 } as const
 
-/** A frame; its bytes are at hand only where it came within one chunk. */
+export interface FrameReaderOptions {
+  /** Keeps what has come of a frame until the rest has, so that each is at hand. Default false: it costs a copy. */
+  readonly whole?: boolean
+}
+
+/** A frame; its bytes are at hand only where it came within one chunk, or the reader was told to see to it. */
 export interface FrameListener {
   onFrame(opcode: number, bytes: number): void
   onWholeFrame(opcode: number, buffer: Buffer, start: number, end: number): void
@@ -13,15 +18,17 @@ export interface FrameListener {
  */
 export class FrameReader {
   readonly #listener: FrameListener
-  /** Bytes of a header that was cut in two. */
+  readonly #isWhole: boolean
+  /** Bytes of a header that was cut in two, or of a frame that is to be whole. */
   #rest: Buffer | undefined
   /** Bytes of the current frame that are still to come. */
   #missing = 0
   #opcode = 0
   #bytes = 0
 
-  constructor(listener: FrameListener) {
+  constructor(listener: FrameListener, { whole = false }: FrameReaderOptions = {}) {
     this.#listener = listener
+    this.#isWhole = whole
   }
 
   /** `chunk` is not kept: its memory may be used again. */
@@ -62,6 +69,10 @@ export class FrameReader {
       this.#listener.onWholeFrame(opcode, buffer, start, next)
       this.#listener.onFrame(opcode, bytes)
       return next
+    }
+    if (this.#isWhole) {
+      this.#rest = Buffer.from(buffer.subarray(at, end))
+      return end
     }
     this.#opcode = opcode
     this.#bytes = bytes

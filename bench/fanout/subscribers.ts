@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { largest, smallest } from '../support/extremes.ts'
 import { Client, type ClientEvents, type Endpoint } from './client.ts'
 import { monotonicMicros, readStamp } from './clock.ts'
 import { textFrame } from './frame-reader.ts'
@@ -101,8 +102,8 @@ export class Subscribers implements ClientEvents {
     return {
       frames: this.#total,
       bytes: this.#bytes,
-      fewest: Math.min(...counts),
-      most: Math.max(...counts),
+      fewest: smallest(counts),
+      most: largest(counts),
     }
   }
 

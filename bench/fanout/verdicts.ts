@@ -1,3 +1,4 @@
+import { largest } from '../support/extremes.ts'
 import type { Delivery } from './delivery.ts'
 import type { PeerName } from './peers/peer.ts'
 import type { Results } from './results.ts'
@@ -129,13 +130,13 @@ function churnVerdicts({ churn }: Results): readonly Verdict[] {
 }
 
 function twoInstancesVerdicts({ twoInstances }: Results): readonly Verdict[] {
-  const largest = Math.max(...twoInstances.map(({ clients }) => clients))
-  const rows = twoInstances.filter(({ clients }) => clients === largest)
+  const most = largest(twoInstances.map(({ clients }) => clients))
+  const rows = twoInstances.filter(({ clients }) => clients === most)
   const peer = rows.find((row) => row.peer === 'yoga')
   const own = rows.find((row) => row.peer === 'carillon')
   if (peer === undefined || own === undefined) return []
   const local = own.localP99 / peer.localP99
-  const name = `two instances, ${largest} subscribers`
+  const name = `two instances, ${most} subscribers`
   const remote = own.remoteP99 / peer.remoteP99
   return [
     { target: `${name}, local p99: times Yoga`, atMost: 0.5, measured: local },

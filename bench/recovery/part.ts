@@ -21,6 +21,8 @@ export interface Target {
 export interface Outcome {
   readonly tables: readonly Table[]
   readonly targets: readonly Target[]
+  /** What went wrong, so that the figures above are not those of all. Default: nothing. */
+  readonly failures?: readonly string[]
 }
 
 /** One question that the bench answers, on a database of its own. */

@@ -1,3 +1,5 @@
+import { largest } from './extremes.ts'
+
 export interface Bar {
   readonly label: string
   readonly value: number
@@ -36,8 +38,8 @@ const STYLE = `
 /** Horizontal bars with their values, as SVG. */
 export function barChart({ title, unit, bars }: Chart): string {
   const height = TOP + bars.length * ROW + 8
-  const largest = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE)
-  const scale = (WIDTH - LEFT - RIGHT) / largest
+  const longest = Math.max(largest(bars.map(({ value }) => value)), Number.MIN_VALUE)
+  const scale = (WIDTH - LEFT - RIGHT) / longest
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
     `<title>${escaped(title)}</title>`,

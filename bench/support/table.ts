@@ -1,3 +1,5 @@
+import { largest } from './extremes.ts'
+
 /** A value of a table: numbers stand at the right, texts at the left. */
 export type Cell = string | number
 
@@ -5,7 +7,7 @@ export type Cell = string | number
 export function printTable(title: string, table: readonly Readonly<Record<string, Cell>>[]): void {
   const columns = Object.keys(table[0] ?? {})
   const lines = [columns, ...table.map((row) => columns.map((name) => format(row[name] ?? '')))]
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => width(line[index]))))
+  const widths = columns.map((_, index) => largest(lines.map((line) => width(line[index]))))
   const isNumeric = columns.map((name) => table.every((row) => typeof row[name] === 'number'))
   console.log(`\n${title}\n`)
   lines.forEach((line, number) => {

@@ -7,14 +7,21 @@ import type { TopicLimits } from './retention-rules.ts'
 export const RETENTION_LOCK = 72_707_370
 
 /** Messages whose age is looked at when a tail is moved once. */
-const LOOK_AHEAD = 5_000
+export const LOOK_AHEAD = 2_000
 
 /**
  * Taken for the one statement that it is part of, and its commit: a lock of the session would stay with a connection of
  * the pool that nobody finds again.
+ *
+ * The commit does not wait for the disk, with publishers waiting for the lock of the head: what a crash of the
+ * database undoes is done again by the next run. It never undoes the move of a tail and keeps what was deleted behind
+ * it: they are undone in order.
  */
 const LOCK = Prisma.sql`
-  lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${RETENTION_LOCK}::bigint) AS taken)`
+  lock AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(${RETENTION_LOCK}::bigint) AS taken,
+           set_config('synchronous_commit', 'off', true)
+  )`
 
 /** What a statement answers that did its work only with the lock. */
 export interface Locked {
@@ -30,8 +37,8 @@ export interface TopicId {
 export interface DueTopic extends TopicId {
   readonly epoch: Epoch
   readonly tail: Sequence
-  /** The oldest sequence that is stored, below the tail where a removal was cut short; null for none. */
-  readonly oldest: Sequence | null
+  /** The oldest sequence that is still stored below the tail, where a removal was cut short; null for none. */
+  readonly left: Sequence | null
 }
 
 export function topicsStatement(after: string, limit: number): Prisma.Sql {
@@ -40,12 +47,15 @@ export function topicsStatement(after: string, limit: number): Prisma.Sql {
     WHERE t.name > ${after} ORDER BY t.name LIMIT ${limit}`
 }
 
-/** Which of these topics have something to remove, or a tail that stands on nothing. */
+/**
+ * Which of these topics have something to remove, or a tail that stands on nothing. Looks from where the removal has
+ * come to, and from the tail: while an old transaction is open, all that was deleted before has to be passed over.
+ */
 export function dueStatement(
   topics: readonly (TopicId & { readonly limits: TopicLimits | null })[],
 ): Prisma.Sql {
   return Prisma.sql`
-    SELECT t.id, t.name, t.epoch, t.tail::float8 AS tail, oldest.sequence::float8 AS oldest
+    SELECT t.id, t.name, t.epoch, t.tail::float8 AS tail, "left".sequence::float8 AS "left"
     FROM unnest(
       ${topics.map(({ id }) => id)}::int[],
       ${topics.map(({ limits }) => limits?.maxAge ?? null)}::float8[],
@@ -54,39 +64,49 @@ export function dueStatement(
     JOIN carillon.topics t ON t.id = given.id
     LEFT JOIN LATERAL (
       SELECT m.sequence FROM carillon.messages m
-      WHERE m.topic_id = t.id ORDER BY m.sequence LIMIT 1
-    ) oldest ON true
+      WHERE m.topic_id = t.id AND m.sequence >= t.swept AND m.sequence < t.tail
+      ORDER BY m.sequence LIMIT 1
+    ) "left" ON true
     LEFT JOIN LATERAL (
       SELECT m.sequence, m.published_at FROM carillon.messages m
       WHERE m.topic_id = t.id AND m.sequence >= t.tail ORDER BY m.sequence LIMIT 1
     ) kept ON true
-    WHERE oldest.sequence < t.tail
+    WHERE t.swept < t.tail
        OR (t.tail <= t.head AND kept.sequence IS DISTINCT FROM t.tail)
        OR t.head - t.tail >= given.max_messages
        OR kept.published_at < now() - given.max_age * interval '1 second'`
 }
 
-/** Where a tail is, and whether it was moved there just now. */
+/** Where a tail is, and the sequence below which nothing is stored any more. */
 export interface MovedRow extends Locked {
   readonly tail: Sequence
-  readonly moved: boolean
+  readonly swept: Sequence
 }
 
 /**
  * Moves the tail of a topic: over what is too much, over what is too old as far as that is looked at, and
  * to a message that is there. Where to is worked out before the head's row is locked, and
  * what is published meanwhile stands behind it.
+ *
+ * Notes as well how far the removal has come: to `swept`, or where that is the tail, to the message where the tail
+ * finds one.
  */
-export function moveTailStatement({ id }: TopicId, limits: TopicLimits | null): Prisma.Sql {
+export function moveTailStatement(
+  { id }: Pick<TopicId, 'id'>,
+  limits: TopicLimits | null,
+  swept: number,
+): Prisma.Sql {
   const maxMessages = Prisma.sql`${limits?.maxMessages ?? null}::bigint`
   const maxAge = Prisma.sql`${limits?.maxAge ?? null}::float8`
   return Prisma.sql`
     WITH ${LOCK},
     target AS (
-      SELECT t.id, t.epoch, t.tail AS old_tail, greatest(
+      SELECT t.id, t.epoch, t.tail AS old_tail, t.swept AS old_swept, greatest(
         coalesce(kept.sequence, t.head + 1),
         least(greatest(t.head - ${maxMessages} + 1, young.sequence), unacked.sequence)
-      ) AS new_tail
+      ) AS new_tail,
+      CASE WHEN greatest(t.swept, ${swept}::bigint) < t.tail THEN greatest(t.swept, ${swept}::bigint)
+           ELSE coalesce(kept.sequence, t.head + 1) END AS new_swept
       FROM carillon.topics t
       LEFT JOIN LATERAL (
         SELECT m.sequence FROM carillon.messages m
@@ -110,13 +130,14 @@ export function moveTailStatement({ id }: TopicId, limits: TopicLimits | null): 
       WHERE t.id = ${id}
     ),
     moved AS (
-      UPDATE carillon.topics t SET tail = target.new_tail
+      UPDATE carillon.topics t SET tail = target.new_tail, swept = target.new_swept
       FROM target, lock
-      WHERE lock.taken AND t.id = target.id AND t.epoch = target.epoch AND t.tail < target.new_tail
-      RETURNING t.tail
+      WHERE lock.taken AND t.id = target.id AND t.epoch = target.epoch
+        AND (t.tail < target.new_tail OR t.swept < target.new_swept)
+      RETURNING t.tail, t.swept
     )
     SELECT lock.taken, coalesce(moved.tail, target.old_tail)::float8 AS tail,
-           moved.tail IS NOT NULL AS moved
+           coalesce(moved.swept, target.old_swept)::float8 AS swept
     FROM lock CROSS JOIN target LEFT JOIN moved ON true`
 }
 
@@ -155,20 +176,20 @@ export interface ExpiredRow extends Locked {
 
 /**
  * Deletes messages that have expired, those first that did so first, from an instant on: the index
- * would else be read again over all that were deleted before.
+ * would else be read again over all that were deleted before. By the places of the rows: to look each up by its
+ * key takes twice as long or more.
  */
 export function expireStatement(from: number, limit: number): Prisma.Sql {
   return Prisma.sql`
     WITH ${LOCK},
-    due AS (
-      SELECT topic_id, sequence FROM carillon.messages
-      WHERE expires_at <= now()
-        AND expires_at >= to_timestamp(0) + ${from}::float8 * interval '1 millisecond'
-      ORDER BY expires_at LIMIT ${limit}
-    ),
     gone AS (
-      DELETE FROM carillon.messages m USING due, lock
-      WHERE lock.taken AND m.topic_id = due.topic_id AND m.sequence = due.sequence
+      DELETE FROM carillon.messages m USING lock
+      WHERE lock.taken AND m.ctid = ANY (ARRAY(
+        SELECT ctid FROM carillon.messages
+        WHERE expires_at <= now()
+          AND expires_at >= to_timestamp(0) + ${from}::float8 * interval '1 millisecond'
+        ORDER BY expires_at LIMIT ${limit}
+      ))
       RETURNING m.topic_id, m.expires_at
     )
     SELECT lock.taken, t.id, t.name, g.removed,

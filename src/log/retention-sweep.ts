@@ -10,6 +10,7 @@ import {
   dueStatement,
   type ExpiredRow,
   expireStatement,
+  LOOK_AHEAD,
   type Locked,
   type MovedRow,
   moveTailStatement,
@@ -22,8 +23,8 @@ import {
 /** Topics that are looked at in one statement. */
 const PAGE = 500
 
-/** A delete should stay well below the 50 ms that it may take. */
-const BATCH = { start: 100, min: 10, max: 2_000, targetMs: 10 }
+/** A delete should stay well below the 50 ms that it may take, also where the machine has to do other things. */
+const BATCH = { start: 100, min: 10, max: 1_000, targetMs: 5 }
 
 export interface RetentionSweepOptions {
   readonly prisma: PrismaClient
@@ -61,9 +62,13 @@ export class RetentionSweep {
     return !this.#isElsewhere && !this.#options.signal.aborted
   }
 
-  /** Removes expired messages; answers the topics that had some. */
+  /**
+   * Removes expired messages; answers the topics that had some. Tails go along: whoever looks for the first message of
+   * a topic would have to pass over all that were deleted.
+   */
   async #expire(): Promise<readonly TopicId[]> {
     const touched = new Map<number, TopicId>()
+    const sinceMove = new Map<number, number>()
     let from = 0
     for (let isDone = false; !isDone && this.#goesOn; ) {
       const size = this.#batch.current
@@ -75,13 +80,24 @@ export class RetentionSweep {
           from = Math.max(from, reached ?? 0)
           if (id === null || name === null || row.removed === null) continue // none, or of a purged topic
           touched.set(id, { id, name })
+          sinceMove.set(id, (sinceMove.get(id) ?? 0) + row.removed)
           this.#count(name, row.removed)
         }
         return removed
       })
+      await this.#moveAlong(sinceMove)
       isDone = done < size
     }
     return [...touched.values()]
+  }
+
+  /** Moves the tails of topics that have lost many messages since theirs was moved; counted by topic id. */
+  async #moveAlong(sinceMove: Map<number, number>): Promise<void> {
+    for (const [id, removed] of sinceMove) {
+      if (removed < LOOK_AHEAD || !this.#goesOn) continue
+      sinceMove.set(id, 0)
+      await this.#locked<MovedRow>(moveTailStatement({ id }, null, 0))
+    }
   }
 
   async *#allTopics(): AsyncGenerator<readonly TopicId[], undefined> {
@@ -107,12 +123,11 @@ export class RetentionSweep {
    */
   async #trimTopic(topic: DueTopic): Promise<void> {
     const limits = limitsOf(topic.name, this.#options.rules)
-    let from = topic.oldest ?? topic.tail
+    let from = topic.left ?? topic.tail
     while (this.#goesOn) {
-      const [row] = await this.#locked<MovedRow>(moveTailStatement(topic, limits))
-      if (row === undefined) return
-      await this.#remove(topic, from, row.tail)
-      if (!row.moved) return
+      const [row] = await this.#locked<MovedRow>(moveTailStatement(topic, limits, from))
+      if (row === undefined || row.tail <= from) return
+      await this.#remove(topic, Math.max(from, row.swept), row.tail)
       from = row.tail
     }
   }

@@ -13,7 +13,8 @@ import type { TopicName } from '../core/topic-name.ts'
  *
  * Instances: of those on one database, one works at a time.
  *
- * Failure: what was begun when the database went away, or the process ended, is finished by the next run.
+ * Failure: what was begun when the database went away, or the process ended, is finished by the next run. A
+ * crash of the database itself may undo the last of it, newest first; the next run does that again.
  */
 export interface Retention extends AsyncDisposable {
   /**

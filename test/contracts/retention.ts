@@ -32,7 +32,10 @@ function newTopic(): TopicName {
 
 /** What the retention promises, whatever the database. */
 export function describeRetention(open: () => RetentionParts): void {
-  function sweeper(rules: readonly RetentionRule[], options: { intervalMs?: number } = {}) {
+  function sweeper(
+    rules: readonly RetentionRule[],
+    options: { intervalMs?: number; database?: Database } = {},
+  ) {
     return new RetentionSweeper({
       database: open().database,
       rules: parseRetention(rules),
@@ -92,6 +95,14 @@ export function describeRetention(open: () => RetentionParts): void {
       topic,
     )
     return rows.map(({ sequence }) => sequence)
+  }
+
+  async function sweptOf(topic: TopicName): Promise<number | undefined> {
+    const [row] = await open().database.prisma.$queryRawUnsafe<{ swept: number }[]>(
+      'SELECT swept::float8 AS swept FROM carillon.topics WHERE name = $1',
+      topic,
+    )
+    return row?.swept
   }
 
   async function ends(topic: TopicName): Promise<readonly [tail: number, head: number]> {
@@ -265,6 +276,49 @@ export function describeRetention(open: () => RetentionParts): void {
     expect(await ends(topic)).toEqual([0, 6])
   })
 
+  test('moves the tail along while it removes many expired messages', async () => {
+    const topic = newTopic()
+    for (let n = 0; n < 13; n++) await fill(topic, 500)
+    await expire(topic, ...Array.from({ length: 6_500 }, (_, n) => n + 1))
+    const kinds: string[] = []
+    const look = (sql: string) => {
+      if (sql.includes('expires_at <= now()')) kinds.push('expire')
+      if (sql.includes('UPDATE carillon.topics')) kinds.push('move')
+    }
+    await using retention = sweeper([], { database: watched(open().database, look) })
+    expect(await retention.apply()).toMatchObject({ removed: 6_500 })
+    expect(kinds.indexOf('move')).toBeGreaterThan(0)
+    expect(kinds.indexOf('move')).toBeLessThan(kinds.lastIndexOf('expire'))
+    expect(await ends(topic)).toEqual([0, 6_500])
+    expect(await sweptOf(topic)).toBe(6_501)
+  }, 60_000)
+
+  test('notes how far it has come, so that it looks there no more', async () => {
+    const topic = newTopic()
+    await fill(topic, 6)
+    expect(await sweptOf(topic)).toBe(1)
+    await apply({ topics: topic, maxMessages: 3 })
+    expect(await sweptOf(topic)).toBe(4)
+    await expire(topic, 4, 6)
+    await apply()
+    expect(await sweptOf(topic)).toBe(5)
+    await moveTail(topic, 6)
+    await apply({ topics: topic })
+    expect(await sweptOf(topic)).toBe(7)
+  })
+
+  test('begins anew in a topic that was purged', async () => {
+    const topic = newTopic()
+    await fill(topic, 6)
+    await apply({ topics: topic, maxMessages: 2 })
+    await execute('SELECT carillon.carillon_purge($1, NULL)', topic)
+    expect(await sweptOf(topic)).toBe(1)
+    await fill(topic, 4)
+    await moveTail(topic, 3)
+    expect(await apply({ topics: topic })).toMatchObject({ removed: 2 })
+    expect(await stored(topic)).toEqual([3, 4])
+  })
+
   test('removes expired messages behind those of a topic that was purged', async () => {
     const [purged, topic] = [newTopic(), newTopic()]
     await fill(purged, 150)
@@ -425,9 +479,9 @@ function watched(database: Database, look: (sql: string) => void): Database {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (name !== '$queryRaw') return value
-      return (statement: Prisma.Sql) => {
-        look(statement.sql)
-        return target.$queryRaw(statement)
+      return (statement: Prisma.Sql | TemplateStringsArray, ...values: unknown[]) => {
+        look('sql' in statement ? statement.sql : statement.join('?'))
+        return target.$queryRaw(statement, ...values)
       }
     },
   })
