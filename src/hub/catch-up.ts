@@ -1,4 +1,5 @@
 import type { Outbox } from './outbox.ts'
+import type { Turns, Worker } from './turns.ts'
 
 /** One that is behind, and reads on by itself. */
 export interface Straggler {
@@ -10,13 +11,15 @@ export interface Straggler {
  * The subscribers of one socket that are behind: they read on from the ring or the log, turn by turn, at the
  * pace at which the client takes what was written. Nobody else waits for them.
  */
-export class CatchUp {
+export class CatchUp implements Worker {
   readonly #outbox: Outbox
+  readonly #turns: Turns
   readonly #behind = new Set<Straggler>()
   #isRunning = false
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, turns: Turns) {
     this.#outbox = outbox
+    this.#turns = turns
   }
 
   add(straggler: Straggler): void {
@@ -26,17 +29,17 @@ export class CatchUp {
 
   /** Goes on, if the socket has room and anyone is behind. */
   run(): void {
-    if (!this.#isRunning && this.#behind.size > 0) void this.#run()
+    const goesOn = !this.#isRunning && this.#behind.size > 0 && this.#outbox.wantsMore
+    if (goesOn) this.#turns.add(this)
   }
 
-  async #run(): Promise<void> {
+  async turn(): Promise<void> {
+    const [first] = this.#behind
+    if (this.#isRunning || first === undefined || !this.#outbox.wantsMore) return
     this.#isRunning = true
-    while (this.#behind.size > 0 && this.#outbox.wantsMore) {
-      const [first] = this.#behind
-      if (first === undefined) break
-      this.#behind.delete(first)
-      if (await first.advance()) this.#behind.add(first) // to the end of the row
-    }
+    this.#behind.delete(first)
+    if (await first.advance()) this.#behind.add(first) // to the end of the row
     this.#isRunning = false
+    this.run()
   }
 }

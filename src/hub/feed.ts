@@ -66,8 +66,12 @@ export class Feed implements Sender {
   /** A message for a place that reads by itself. */
   render(message: AnyMessage, replayed: boolean): Body | Promise<Body> {
     const { rendering } = this.#target
-    if (rendering.renderEvent === undefined) return rendering.render(message)
-    return rendering.renderEvent({ kind: 'message', message, replayed })
+    const { renderEvent } = rendering
+    if (renderEvent === undefined) {
+      return renderOnce(rendering, message, () => rendering.render(message))
+    }
+    const show = () => renderEvent({ kind: 'message', message, replayed })
+    return replayed ? renderOnce(rendering, message, show) : show()
   }
 
   renderEvent(event: ControlEvent): Body | Promise<Body> {
@@ -163,6 +167,21 @@ export class Feed implements Sender {
     if (count === 0 && !isResumed) outbox.push(this, body, CLOSING_BRACE)
     else outbox.push(this, body.subarray(0, -1), suffixOf(count, isResumed))
   }
+}
+
+/** Messages that many read who are behind come as the same objects: they are rendered once while they are there. */
+const bodies = new WeakMap<Rendering, WeakMap<AnyMessage, Body | Promise<Body>>>()
+
+function renderOnce(
+  rendering: Rendering,
+  message: AnyMessage,
+  render: () => Body | Promise<Body>,
+): Body | Promise<Body> {
+  const known = bodies.get(rendering) ?? new WeakMap<AnyMessage, Body | Promise<Body>>()
+  bodies.set(rendering, known)
+  const body = known.get(message) ?? render()
+  known.set(message, body)
+  return body
 }
 
 interface Throttled {

@@ -101,7 +101,7 @@ export class Outbox {
   }
 
   get catchUp(): CatchUp {
-    this.#catchUp ??= new CatchUp(this)
+    this.#catchUp ??= new CatchUp(this, this.#all.turns)
     return this.#catchUp
   }
 

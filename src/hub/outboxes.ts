@@ -1,6 +1,7 @@
 import { ChunkTemplate } from './chunk-template.ts'
 import { Outbox, type OutboxListener, type Sink } from './outbox.ts'
 import type { Tick } from './tick.ts'
+import { Turns } from './turns.ts'
 
 export interface OutboxBounds {
   /** What may wait for one client that does not read as fast as messages come, in bytes. */
@@ -29,6 +30,8 @@ export class Outboxes {
   readonly bounds: OutboxBounds
   /** What the sockets of the same messages take after each other. */
   readonly template = new ChunkTemplate()
+  /** When those who are behind read on. */
+  readonly turns = new Turns()
   readonly #blocked = new Set<Outbox>()
   #bytes = 0
   #timer: NodeJS.Timeout | undefined

@@ -180,8 +180,11 @@ function isStream({ headersSent, req }: ServerResponse): boolean {
   return headersSent && /text\/event-stream|multipart\/mixed/.test(req.headers.accept ?? '')
 }
 
+/** Connections that may wait to be accepted: all clients of another instance may come at once. */
+const BACKLOG = 4_096
+
 async function listening(server: Server, host: string, port: number): Promise<void> {
-  server.listen(port, host)
+  server.listen({ port, host, backlog: BACKLOG })
   await once(server, 'listening') // rejects with an error that comes instead
 }
 

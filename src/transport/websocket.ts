@@ -94,6 +94,17 @@ export class WebSocketTransport {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = this.#refusal(request)
     if (refusal !== undefined) refuseUpgrade(socket, refusal)
+    else void this.#accept(request, socket, head)
+  }
+
+  /** Many clients that come at once take turns with what is published meanwhile. */
+  async #accept(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const ignore = () => {} // a socket that breaks meanwhile is closed by then
+    socket.on('error', ignore)
+    await this.#parts.outboxes.turns.next()
+    socket.off('error', ignore)
+    const refusal = this.#refusal(request)
+    if (refusal !== undefined) refuseUpgrade(socket, refusal)
     else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, socket))
   }
 

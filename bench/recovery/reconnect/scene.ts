@@ -83,6 +83,7 @@ export class Scene implements AsyncDisposable {
     const { returning, behind } = this.#size
     const load = this.#returning
     const places = await this.#places()
+    await load.ask('giveWay')
     const withinMs = RETURN_MS
     const goal = 1 + behind
     const endpoint = this.#endpoint
