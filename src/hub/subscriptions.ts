@@ -57,6 +57,8 @@ export interface EventsRequest extends TopicsRequest {
 export interface OpenOptions extends OverflowRequest {
   /** Where its client can go on after it has lost its connection. */
   readonly resume?: ResumePoint | undefined
+  /** Over what it is asked for: the caller waits for a database that is away until this is gone. */
+  readonly connection?: { isLost(): boolean } | undefined
 }
 
 export interface SubscribeLimits {
@@ -108,7 +110,7 @@ export class Subscriptions {
     options: OpenOptions = {},
   ): Promise<Subscription> {
     const onGap = parseOnGap(request.onGap)
-    return this.#resume(request, options.resume, (resumed) =>
+    return this.#resume(request, options, (resumed) =>
       this.#hub.subscribe(this.#patterns(request), {
         ...this.#options(request, reader, options),
         start: { ...this.#start(request, reader.userId), resumed, onGap },
@@ -126,7 +128,7 @@ export class Subscriptions {
     options: OpenOptions = {},
   ): Promise<Subscription<TopicEvent>> {
     const snapshots = request.snapshot === true ? this.#snapshots : undefined
-    return this.#resume(request, options.resume, (resumed) =>
+    return this.#resume(request, options, (resumed) =>
       this.#hub.subscribeToEvents(this.#patterns(request), {
         ...this.#options(request, reader, options),
         start: { ...this.#start(request, reader.userId), snapshots, resumed, onGap: 'tell' },
@@ -137,13 +139,14 @@ export class Subscriptions {
   /** Opens it where the subscriber was, if it asked for the same before; its cursors may differ. */
   async #resume<S extends Resumable & { close(): void }>(
     { after: _, ...request }: EventsRequest,
-    point: ResumePoint | undefined,
+    { resume: point, connection }: OpenOptions,
     open: (resumed: Places | undefined) => Promise<S>,
   ): Promise<S> {
-    if (point === undefined) return open(undefined)
+    const isLost = () => point?.isLost ?? connection?.isLost() ?? true
+    if (point === undefined) return patiently(() => open(undefined), isLost)
     const text = JSON.stringify(request)
     const resumed = await point.find(text)
-    const subscription = await patiently(() => open(resumed), point)
+    const subscription = await patiently(() => open(resumed), isLost)
     await point.hold(text, subscription)
     return subscription
   }
@@ -215,16 +218,16 @@ function parseOnGap(onGap: unknown): Start['onGap'] {
 const RETRY_MS = 250
 
 /**
- * An error would end the subscription of a client that only came back, and for good; whether it did cannot be told
- * where its record was lost. So it waits for a database that is away, for as long as its connection lives.
+ * An error would end the subscription for good: over a WebSocket it waits for a database that is away, for as long as
+ * the connection lives.
  */
-async function patiently<S>(open: () => Promise<S>, point: ResumePoint): Promise<S> {
+async function patiently<S>(open: () => Promise<S>, isLost: () => boolean): Promise<S> {
   for (;;) {
     try {
       return await open()
     } catch (error) {
       const isAway = error instanceof CarillonError && error.code === 'SERVICE_UNAVAILABLE'
-      if (!isAway || point.isLost) throw error
+      if (!isAway || isLost()) throw error
       await delay(RETRY_MS, undefined, { ref: false })
     }
   }

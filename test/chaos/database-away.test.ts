@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startServer } from '../support/carillon.ts'
 import { gate, Handled } from '../support/handled.ts'
@@ -7,6 +8,7 @@ import {
   startPrivatePostgresql,
 } from '../support/private-postgresql.ts'
 import { rejection } from '../support/rejection.ts'
+import { connect } from '../support/websocket.ts'
 
 async function isReady(url: string): Promise<number> {
   return (await fetch(url.replace('/graphql', '/health/ready'))).status
@@ -72,6 +74,51 @@ describeWithPrivatePostgresql('while PostgreSQL is away', () => {
     },
     60_000,
   )
+
+  test('subscriptions over a WebSocket wait for it, with a name or without, and then get all', async () => {
+    await using postgresql = await startPrivatePostgresql()
+    await using server = await startServer({ databaseUrl: postgresql.url })
+    const { message } = await server.carillon.publish({ topic: 'chat:1', payload: 1 })
+    await server.carillon.publish({ topic: 'chat:1', payload: 2 })
+    await postgresql.kill()
+    const query = `
+      subscription ($after: [Cursor!]) { messages(topics: "chat:1", after: $after) { payload } }`
+    const got: unknown[][] = []
+    await using unnamed = connect(server.socketUrl)
+    await using named = connect(server.socketUrl, { connectionParams: { clientId: 'tab' } })
+    for (const client of [unnamed, named]) {
+      const mine: unknown[] = []
+      got.push(mine)
+      client.subscribe<{ messages: { payload: unknown } }>(
+        { query, variables: { after: [message.cursor] } },
+        {
+          next: (result) => mine.push(result.data?.messages.payload ?? result.errors),
+          error: (error) => mine.push(error),
+          complete: () => mine.push('complete'),
+        },
+      )
+    }
+    await delay(1_000)
+    expect(got).toEqual([[], []])
+    await postgresql.start()
+    await expect.poll(() => got, { timeout: 15_000 }).toEqual([[2], [2]])
+    await expect
+      .poll(
+        () =>
+          server.carillon.publish({ topic: 'chat:1', payload: 3 }).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 15_000 },
+      )
+      .toBe(true)
+    await expect
+      .poll(() => got, { timeout: 15_000 })
+      .toEqual([
+        [2, 3],
+        [2, 3],
+      ])
+  }, 60_000)
 
   test('the queue of publishes is bounded, and refuses at once what is too much', async () => {
     await using postgresql = await startPrivatePostgresql()
