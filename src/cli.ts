@@ -24,6 +24,8 @@ Environment
   CARILLON_AUTH       open: everyone may do everything, also from other machines
   CARILLON_RETENTION  how long messages are kept, as JSON such as
                       [{"topics":"chat:*","maxAge":86400}]; unset: for ever
+  CARILLON_PRESENCE_GRACE_MS, CARILLON_PRESENCE_LEASE_MS
+                      how long clients count as present whose connection, or instance, is gone
   CARILLON_LOG_LEVEL  debug, info, warn (default), error or silent
 `
 

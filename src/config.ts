@@ -17,6 +17,9 @@ export interface Config extends CarillonOptions {
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
+const GRACE = 'a whole number of milliseconds from 0 to 600000'
+const LEASE = 'a whole number of milliseconds from 1000 to 600000'
+
 const Environment = z.object({
   PORT: z.coerce
     .number('a port number from 0 to 65535')
@@ -36,6 +39,18 @@ const Environment = z.object({
   CARILLON_DATA_DIR: z.string().min(1, 'a directory, or memory:').default('./.carillon'),
   CARILLON_AUTH: z.enum(['open'], 'open, the only mode there is so far').optional(),
   CARILLON_RETENTION: z.string().transform(readRules).optional(),
+  CARILLON_PRESENCE_GRACE_MS: z.coerce
+    .number(GRACE)
+    .int(GRACE)
+    .min(0, GRACE)
+    .max(600_000, GRACE)
+    .default(5_000),
+  CARILLON_PRESENCE_LEASE_MS: z.coerce
+    .number(LEASE)
+    .int(LEASE)
+    .min(1_000, LEASE)
+    .max(600_000, LEASE)
+    .default(30_000),
   CARILLON_LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('warn'),
 })
 
@@ -55,6 +70,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     CARILLON_DATA_DIR,
     CARILLON_AUTH,
     CARILLON_RETENTION,
+    CARILLON_PRESENCE_GRACE_MS,
+    CARILLON_PRESENCE_LEASE_MS,
     CARILLON_LOG_LEVEL,
   } = parsed.data
   if (CARILLON_AUTH === undefined && !LOOPBACK.has(HOST)) throw openToTheWorld(HOST)
@@ -62,6 +79,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host: HOST,
     port: PORT,
     logLevel: CARILLON_LOG_LEVEL,
+    presence: { graceMs: CARILLON_PRESENCE_GRACE_MS, leaseMs: CARILLON_PRESENCE_LEASE_MS },
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
     ...(CARILLON_RETENTION === undefined ? {} : { retention: CARILLON_RETENTION }),
     ...(DATABASE_URL === undefined

@@ -16,6 +16,7 @@ test('needs no environment at all', () => {
     port: 4000,
     dataDir: './.carillon',
     logLevel: 'warn',
+    presence: { graceMs: 5_000, leaseMs: 30_000 },
   })
 })
 
@@ -30,6 +31,7 @@ test('uses PostgreSQL where there is a URL', () => {
     port: 0,
     databaseUrl: 'postgres://u:p@db/x',
     logLevel: 'warn',
+    presence: { graceMs: 5_000, leaseMs: 30_000 },
   })
 })
 
@@ -58,6 +60,14 @@ test.each([
   [
     { CARILLON_LOG_LEVEL: 'loud' },
     'CARILLON_LOG_LEVEL has to be one of debug, info, warn, error, silent, not "loud".',
+  ],
+  [
+    { CARILLON_PRESENCE_GRACE_MS: '5s' },
+    'CARILLON_PRESENCE_GRACE_MS has to be a whole number of milliseconds from 0 to 600000, not "5s".',
+  ],
+  [
+    { CARILLON_PRESENCE_LEASE_MS: '999' },
+    'CARILLON_PRESENCE_LEASE_MS has to be a whole number of milliseconds from 1000 to 600000, not "999".',
   ],
   [
     { CARILLON_RETENTION: '[{"topics":"chat:*","maxAge":"1d"}]' },
