@@ -48,6 +48,7 @@ import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
 import { RetentionSweeper } from './log/retention-sweeper.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
+import { Metrics } from './ops/metrics.ts'
 import { MemoryPresenceStore } from './presence/memory-presence-store.ts'
 import {
   DEFAULT_PRESENCE_BOUNDS,
@@ -245,13 +246,15 @@ export interface Carillon extends AsyncDisposable {
    */
   applyRetention(): Promise<RetentionReport>
 
-  /** Answers requests to /graphql and /health; all of it but WebSockets. */
+  /** Answers requests to /graphql, /health and /metrics; all of it but WebSockets. */
   fetch(request: Request): Promise<Response>
   /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
   attach(server: Server): void
   /** Serves on a port of its own; port 0 takes a free one. */
   listen(options?: { readonly host?: string; readonly port?: number }): Promise<Address>
   health(): Promise<Health>
+  /** What is counted, in the text format of Prometheus: what `GET /metrics` answers on a port of its own. */
+  metrics(): Promise<string>
   /**
    * Stops accepting, finishes what is in flight, ends subscriptions, and closes everything within
    * 10 seconds. Idempotent.
@@ -321,6 +324,7 @@ class CarillonServer implements Carillon {
   readonly #sweeper: PurgeSweeper
   readonly #consumers: Consumers
   readonly #presence: Presence
+  readonly #metrics = new Metrics({ presence: () => this.#presence.stats })
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
   readonly #services: Services
@@ -395,6 +399,7 @@ class CarillonServer implements Carillon {
     const parts = { schema: this.schema, documents, services: this.#services, report }
     this.#http = createHttpHandler({
       ...parts,
+      metrics: this.#metrics,
       isShuttingDown: () => this.#closing !== undefined,
       readiness: async () => {
         const body = await this.health()
@@ -563,6 +568,10 @@ class CarillonServer implements Carillon {
       isBusConnected: () => this.#bus.isConnected,
       isShuttingDown: () => this.#closing !== undefined,
     })
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text()
   }
 
   close(): Promise<void> {

@@ -97,7 +97,6 @@ export class TopicView {
     if (this.#timer !== undefined) return
     const waitMs = Math.max(this.#options.windowMs, this.#pauseUntil - performance.now())
     this.#timer = setTimeout(() => this.#flush(), waitMs)
-    this.#timer.unref()
   }
 
   #flush(): void {

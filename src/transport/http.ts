@@ -35,6 +35,8 @@ export interface HttpParts {
   readonly services: Services
   readonly report: ReportError
   readonly isShuttingDown: () => boolean
+  /** What is counted, as a text, and of which type. */
+  readonly metrics: { readonly contentType: string; text(): Promise<string> }
   /** Answers readiness: HTTP 200 where `ok`, else 503, with the body as JSON. */
   readonly readiness: () => Promise<{ readonly ok: boolean; readonly body: object }>
 }
@@ -105,7 +107,7 @@ function crossOrigin({ headers }: Request): CORSOptions {
 }
 
 /** The paths that are not GraphQL. */
-function routes({ readiness }: HttpParts): Plugin {
+function routes({ readiness, metrics }: HttpParts): Plugin {
   return {
     async onRequest({ request, url, endResponse }) {
       switch (url.pathname) {
@@ -114,6 +116,10 @@ function routes({ readiness }: HttpParts): Plugin {
         case '/health/ready': {
           const { ok, body } = await readiness()
           return endResponse(Response.json(body, { status: ok ? 200 : 503 }))
+        }
+        case '/metrics': {
+          const headers = { 'content-type': metrics.contentType }
+          return endResponse(new Response(await metrics.text(), { headers }))
         }
         case '/':
           if (wantsGraphiql(request)) endResponse(redirect(GRAPHQL_PATH))

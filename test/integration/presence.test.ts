@@ -310,6 +310,25 @@ describe('presence', () => {
     expect(watching.lines()).toEqual(['SYNC', 'JOIN anonymous', 'LEAVE anonymous'])
   })
 
+  test('is counted in /metrics', async () => {
+    const metric = async (name: string) => {
+      const response = await fetch(server.url.replace('/graphql', '/metrics'))
+      expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
+      const value = new RegExp(`^carillon_presence_${name} (\\d+)$`, 'm').exec(
+        await response.text(),
+      )
+      return Number(value?.[1])
+    }
+    const [joins, leaves] = [await metric('joins_total'), await metric('leaves_total')]
+    const entered = await server.carillon.presence({ topics: ['metric:1', 'metric:2'], enter: {} })
+    expect(await metric('joins_total')).toBe(joins + 2)
+    expect(await metric('members')).toBeGreaterThanOrEqual(2)
+    entered.close()
+    expect(await metric('leaves_total')).toBe(leaves + 2)
+    expect(await metric('expired_leases_total')).toBe(0)
+    expect(await server.carillon.metrics()).toContain('# TYPE carillon_presence_members gauge')
+  })
+
   test('a host that closes ends the subscriptions of the library', async () => {
     await using own = await startServer()
     const subscription = await own.carillon.presence({ topics: ['room:1'] })
