@@ -75,14 +75,14 @@ export class RedisPresenceStore implements PresenceStore {
     this.#redis = this.#connections.openForKeys()
     this.#redis.on('error', () => {})
     this.#redis.on('close', () => this.#lose())
-    this.#redis.on('ready', () => void this.#recover())
+    this.#redis.on('ready', () => this.#begin(this.#recover()))
     definePresenceScripts(this.#redis)
     this.#lease = new RedisLease(this.#redis, leaseMs)
     this.#rosters = new RedisRosters({
       redis: this.#redis,
       subscriber: this.#connections.open({ enableOfflineQueue: true }),
       host: {
-        own: (topic) => this.#own.get(topic),
+        own: (topic) => [...(this.#own.get(topic)?.sessions() ?? [])].map((it) => this.#stamp(it)),
         ownTopics: () => this.#own.keys(),
         topicsWith: (prefix) => this.#lease.topicsWith(prefix),
         mayReturn: () => this.#mayReturn(),
@@ -90,6 +90,7 @@ export class RedisPresenceStore implements PresenceStore {
         onRead: (topic, roster) => this.#onRead(topic, roster),
         onReady: (instance) => this.#rosters.dropUnconfirmed(ownerOf(instance)),
         attempt: (work) => this.#attempt(work),
+        onFault,
       },
     })
     this.#schedule(this.#lease.intervalMs)
@@ -111,7 +112,8 @@ export class RedisPresenceStore implements PresenceStore {
     }
     this.#unsent.add(topic)
     const { kind, session } = step
-    this.#rosters.applyHere(topic, { kind: kind === 'leave' ? 'remove' : 'put', session })
+    const change = kind === 'leave' ? 'remove' : 'put'
+    this.#rosters.applyHere(topic, { kind: change, session: this.#stamp(session) })
   }
 
   async watch(pattern: TopicPattern, listener: PresenceListener): Promise<Watching> {
@@ -126,7 +128,10 @@ export class RedisPresenceStore implements PresenceStore {
   async read(topic: TopicName): Promise<Roster> {
     await this.#connected()
     const read = this.#isWhole ? await this.#attempt(() => this.#rosters.read(topic)) : undefined
-    if (read !== undefined) return new Roster(read.sessions)
+    if (read !== undefined) {
+      this.#evictGhosts(topic, read.sessions)
+      return new Roster(read.sessions)
+    }
     const known = this.#rosters.get(topic) ?? this.#own.get(topic)
     return new Roster(known?.sessions())
   }
@@ -179,7 +184,7 @@ export class RedisPresenceStore implements PresenceStore {
         // Its client is elsewhere now; an older one is about to find out that it is not.
         if (kind === 'put') this.#note(topic, { kind: 'leave', session: own })
       } else if (kind === 'put') this.#note(topic, { kind: 'say', session })
-      else void this.apply(topic, { kind: 'enter', session: own }) // held for dead
+      else this.#begin(this.apply(topic, { kind: 'enter', session: own })) // held for dead
     }
   }
 
@@ -188,13 +193,24 @@ export class RedisPresenceStore implements PresenceStore {
     const present = new Set(sessions.map(({ id }) => id))
     for (const own of this.#own.get(topic)?.sessions() ?? []) {
       if (!present.has(own.id) && this.#isWhole)
-        void this.apply(topic, { kind: 'enter', session: own })
+        this.#begin(this.apply(topic, { kind: 'enter', session: own }))
     }
+    this.#evictGhosts(topic, sessions)
+  }
+
+  /**
+   * Sessions of an instance that has no lease, and that nobody would clear away: it died after Redis had lost the
+   * lease, and before it found out.
+   */
+  #evictGhosts(topic: TopicName, sessions: Iterable<Session>): void {
     if (!this.#isWhole || !this.#lease.isSteady) return
-    const instances = new Set(sessions.map(({ instance }) => instance))
-    for (const instance of instances) {
-      if (!this.#lease.isAlive(instance))
-        void this.#attempt(() => this.#evictUnknown(topic, instance))
+    const ghosts = new Set<string>()
+    for (const session of sessions) {
+      const { instance } = session as SharedSession
+      if (!this.#lease.isAlive(instance)) ghosts.add(instance)
+    }
+    for (const instance of ghosts) {
+      this.#begin(this.#attempt(() => this.#evictUnknown(topic, instance)))
     }
   }
 
@@ -273,7 +289,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#hearOfDataset(news)
     if (!news.isHeld) {
       this.#lose()
-      void this.#recover()
+      this.#begin(this.#recover())
     } else if (this.#lease.isSteady && news.expired.length > 0) this.#sweep(news.expired)
   }
 
@@ -304,10 +320,14 @@ export class RedisPresenceStore implements PresenceStore {
     await Promise.all(topics.map((topic) => this.#reconcile(topic, instance, [])))
   }
 
+  #begin(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.#onFault(error))
+  }
+
   #schedule(afterMs: number): void {
     clearTimeout(this.#timer)
     if (this.#isClosed) return
-    this.#timer = setTimeout(() => void this.#tick(), afterMs)
+    this.#timer = setTimeout(() => this.#begin(this.#tick()), afterMs)
     this.#timer.unref()
   }
 
@@ -320,7 +340,10 @@ export class RedisPresenceStore implements PresenceStore {
       }
       if (performance.now() - this.#comparedAt > this.#leaseMs) {
         this.#comparedAt = performance.now()
-        void this.#rosters.compare()
+        this.#begin(this.#rosters.compare())
+        for (const [topic, roster] of this.#rosters.known()) {
+          this.#evictGhosts(topic, roster.sessions())
+        }
       }
     }
     this.#schedule(this.#isWhole ? this.#lease.nextMs : RETRY_MS)

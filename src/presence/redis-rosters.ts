@@ -23,7 +23,7 @@ const READS_AT_ONCE = 50
 /** What rosters ask of whom they belong to. */
 export interface RostersHost {
   /** Sessions of this instance in a topic. */
-  own(topic: TopicName): Roster | undefined
+  own(topic: TopicName): readonly SharedSession[]
   ownTopics(): Iterable<TopicName>
   /** Topics that begin so and have sessions, of any instance. */
   topicsWith(prefix: string): Promise<Iterable<TopicName>>
@@ -37,6 +37,8 @@ export interface RostersHost {
   onReady(instance: string): void
   /** Limits the time of a command; tells of what goes wrong. Undefined where it did. */
   attempt<T>(work: () => Promise<T>): Promise<T | undefined>
+  /** Told of what nobody expected. */
+  onFault(error: unknown): void
 }
 
 export interface RedisRostersOptions {
@@ -65,7 +67,7 @@ export class RedisRosters {
     this.#feed = new RedisFeed(subscriber, {
       onStep: (topic, text) => this.#onStep(topic, text),
       onReady: (instance) => host.onReady(instance),
-      onGap: () => void this.resyncAll(),
+      onGap: () => this.#begin(this.resyncAll()),
     })
   }
 
@@ -109,6 +111,12 @@ export class RedisRosters {
     for (const wildcard of wildcards) {
       await inGroups(await this.#find(prefixOf(wildcard)), (topic) => this.#resync(topic))
     }
+  }
+
+  /** The rosters that are known here. */
+  *known(): Generator<[TopicName, Roster], undefined> {
+    for (const [topic, { roster }] of this.#tracked) yield [topic, roster]
+    return undefined
   }
 
   /** Finds what was lost on its way, also in topics in which nothing happens. */
@@ -177,18 +185,18 @@ export class RedisRosters {
   /** Reads a roster, and once more where it is being read already: that may have begun too early. */
   #load(topic: TopicName): Promise<void> {
     const reading = this.#reading.get(topic)
-    if (reading === undefined) return this.#begin(topic)
+    if (reading === undefined) return this.#beginReading(topic)
     const next =
       this.#next.get(topic) ??
       reading.then(() => {
         this.#next.delete(topic)
-        return this.#begin(topic)
+        return this.#beginReading(topic)
       })
     this.#next.set(topic, next)
     return next
   }
 
-  #begin(topic: TopicName): Promise<void> {
+  #beginReading(topic: TopicName): Promise<void> {
     const reading = this.#read(topic).finally(() => this.#reading.delete(topic))
     this.#reading.set(topic, reading)
     return reading
@@ -215,7 +223,7 @@ export class RedisRosters {
   /** While Redis is away: what was known, and what is here. */
   #doWithout(topic: TopicName, tracked: TrackedRoster): void {
     tracked.giveUpReading()
-    for (const session of this.#host.own(topic)?.sessions() ?? []) tracked.roster.put(session)
+    for (const session of this.#host.own(topic)) tracked.roster.put(session)
   }
 
   #onStep(topic: TopicName, text: string): void {
@@ -223,7 +231,7 @@ export class RedisRosters {
     if (tracked === undefined) return
     const step = decodeStep(text)
     const outcome = tracked.receive(step)
-    if (outcome === 'gap') void this.#resync(topic)
+    if (outcome === 'gap') this.#begin(this.#resync(topic))
     if (outcome !== 'applied') return
     this.#host.onChanges(topic, step.changes)
     this.#tellChange(topic, step.changes)
@@ -235,6 +243,10 @@ export class RedisRosters {
 
   #tell(topic: TopicName, userIds: Iterable<string>): void {
     for (const listener of this.#watches.of(topic)) listener.onChange(topic, userIds)
+  }
+
+  #begin(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#host.onFault(error))
   }
 
   *#inhabited(): Generator<TopicName, undefined> {
