@@ -15,10 +15,10 @@ export class MemoryPresenceStore implements PresenceStore {
     return { sessions: this.#sessions, expiredLeases: 0 }
   }
 
-  async apply(topic: TopicName, step: PresenceStep): Promise<void> {
+  async apply(topic: TopicName, step: PresenceStep): Promise<boolean> {
     const roster = this.#rosters.get(topic) ?? new Roster()
     const { kind, session } = step
-    if (kind !== 'enter' && !roster.has(session)) return
+    if (kind !== 'enter' && !roster.has(session)) return false
     const before = roster.size
     if (kind === 'leave') roster.remove(session)
     else roster.put(session)
@@ -26,6 +26,7 @@ export class MemoryPresenceStore implements PresenceStore {
     if (roster.size === 0) this.#rosters.delete(topic)
     else this.#rosters.set(topic, roster)
     for (const listener of this.#watches.of(topic)) listener.onChange(topic, [session.userId])
+    return true
   }
 
   async watch(pattern: TopicPattern, listener: PresenceListener): Promise<Watching> {

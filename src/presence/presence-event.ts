@@ -10,6 +10,6 @@ export interface PresenceEvent extends PresenceChange<PresenceMember> {
 
 /** Takes the events of a topic. */
 export interface PresenceWatcher {
-  /** Called with the events of one moment, in their order; does not block, nor throw. */
+  /** Called with the events of one topic and moment, in their order; does not block, nor throw. */
   tell(events: readonly PresenceEvent[]): void
 }

@@ -6,15 +6,10 @@ declare module 'ioredis' {
       key: string,
       channel: string,
       incarnation: string,
-      ...steps: string[]
-    ): Result<[incarnation: string, revision: number], Context>
-    carillonPresenceReconcile(
-      key: string,
-      channel: string,
-      incarnation: string,
       instances: string,
-      ...sessions: string[]
-    ): Result<[incarnation: string, revision: number], Context>
+      except: string,
+      ...steps: string[]
+    ): Result<StepReply, Context>
     carillonPresenceRenew(
       leases: string,
       dataset: string,
@@ -30,6 +25,9 @@ declare module 'ioredis' {
     ): Result<number, Context>
   }
 }
+
+/** The step that it was; an empty incarnation where nothing changed. */
+export type StepReply = [incarnation: string, revision: number]
 
 /** `0` where the lease has run out, and when the next one does, in milliseconds; -1 for none. */
 export type RenewReply = [
@@ -50,10 +48,12 @@ const COMMON = `
     return string.match(value, '^(%S+) (%S+) (%S+)')
   end
 
+  local function gone(id, at, instance)
+    return id .. ' ' .. at .. ' ' .. instance .. ' [0,0,null,null]'
+  end
+
   local function publish(key, channel, incarnation, changes)
-    if #changes == 0 then
-      return {redis.call('HGET', key, '#incarnation') or '', tonumber(redis.call('HGET', key, '#revision') or 0)}
-    end
+    if #changes == 0 then return {'', 0} end
     local revision = redis.call('HINCRBY', key, '#revision', 1)
     if revision == 1 then redis.call('HSET', key, '#incarnation', incarnation)
     else incarnation = redis.call('HGET', key, '#incarnation') end
@@ -64,53 +64,42 @@ const COMMON = `
   end
 `
 
-/** ARGV: channel, incarnation, then for each step its kind, the seat, and the session or its id. */
+/**
+ * ARGV: channel, incarnation, whose sessions are to go, then for each step its kind, the seat, and the session. A seat is
+ * not taken from one that has come later: a command may be repeated after a connection was cut. Those go at last whose
+ * instances' names begin so, but for one of them; for nobody where that is empty.
+ */
 const STEP = `${COMMON}
   local changes = {}
-  for i = 3, #ARGV, 3 do
+  local instances, except = ARGV[3], ARGV[4]
+  for i = 5, #ARGV, 3 do
     local kind, seat, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     local old = redis.call('HGET', KEYS[1], seat)
-    local has = old and head(old) == head(value)
-    if kind == 'enter' or (kind == 'say' and has) then
-      redis.call('HSET', KEYS[1], seat, value)
-      changes[#changes + 1] = {'put', seat, value}
+    local id, at = head(value)
+    local oldId, oldAt, oldInstance
+    if old then oldId, oldAt, oldInstance = head(old) end
+    local has = oldId == id
+    local mayTake = not old or has or tonumber(oldAt) <= tonumber(at)
+    if (kind == 'enter' and mayTake) or (kind == 'say' and has) then
+      if old ~= value then
+        redis.call('HSET', KEYS[1], seat, value)
+        changes[#changes + 1] = {'put', seat, value}
+      end
     elseif kind == 'leave' and has then
       redis.call('HDEL', KEYS[1], seat)
-      changes[#changes + 1] = {'remove', seat, old}
+      changes[#changes + 1] = {'remove', seat, gone(oldId, oldAt, oldInstance)}
     end
   end
-  return publish(KEYS[1], ARGV[1], ARGV[2], changes)`
-
-/**
- * Makes the sessions of some instances, whose names begin alike, those that are given, and no others. A seat that
- * was taken by another one since is left alone.
- */
-const RECONCILE = `${COMMON}
-  local changes = {}
-  local given = {}
-  for i = 4, #ARGV, 2 do
-    local seat, value = ARGV[i], ARGV[i + 1]
-    given[seat] = true
-    local old = redis.call('HGET', KEYS[1], seat)
-    local keep = false
-    if old then
-      local oldId, oldAt = head(old)
-      local id, at = head(value)
-      keep = oldId ~= id and tonumber(oldAt) > tonumber(at)
-    end
-    if not keep and old ~= value then
-      redis.call('HSET', KEYS[1], seat, value)
-      changes[#changes + 1] = {'put', seat, value}
-    end
-  end
-  local all = redis.call('HGETALL', KEYS[1])
-  for i = 1, #all, 2 do
-    local seat, value = all[i], all[i + 1]
-    if not given[seat] and string.sub(seat, 1, 1) ~= '#' then
-      local _, _, instance = head(value)
-      if string.sub(instance, 1, #ARGV[3]) == ARGV[3] then
-        redis.call('HDEL', KEYS[1], seat)
-        changes[#changes + 1] = {'remove', seat, value}
+  if instances ~= '' then
+    local all = redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+      local seat, value = all[i], all[i + 1]
+      if string.sub(seat, 1, 1) ~= '#' then
+        local id, at, instance = head(value)
+        if string.sub(instance, 1, #instances) == instances and instance ~= except then
+          redis.call('HDEL', KEYS[1], seat)
+          changes[#changes + 1] = {'remove', seat, gone(id, at, instance)}
+        end
       end
     end
   end
@@ -141,7 +130,6 @@ const EXPIRE = `
 
 export function definePresenceScripts(redis: Redis | Cluster): void {
   redis.defineCommand('carillonPresenceStep', { numberOfKeys: 1, lua: STEP })
-  redis.defineCommand('carillonPresenceReconcile', { numberOfKeys: 1, lua: RECONCILE })
   redis.defineCommand('carillonPresenceRenew', { numberOfKeys: 2, lua: RENEW })
   redis.defineCommand('carillonPresenceExpire', { numberOfKeys: 1, lua: EXPIRE })
 }

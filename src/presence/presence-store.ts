@@ -19,8 +19,8 @@ export interface PresenceStore {
   /** What has happened here so far. */
   readonly counts: StoreCounts
 
-  /** Resolves once those who watch here see it. */
-  apply(topic: TopicName, step: PresenceStep): Promise<void>
+  /** Resolves once those who watch here see it; answers whether it changed anything, as far as that is known. */
+  apply(topic: TopicName, step: PresenceStep): Promise<boolean>
 
   /**
    * Resolves once the rosters of the topics are here, and every change of them from then on will be told.

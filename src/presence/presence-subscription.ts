@@ -30,9 +30,10 @@ const MAX_WAITING = 100
 /**
  * Who is in some topics. A subscriber that is slow is not told of every change: once it keeps up, it gets a SYNC.
  */
-export class PresenceSubscription implements AsyncIterableIterator<PresenceEvent>, AsyncDisposable {
+export class PresenceSubscription
+  implements AsyncIterableIterator<PresenceEvent>, AsyncDisposable, PresenceWatcher
+{
   readonly #options: PresenceSubscriptionOptions
-  readonly #watchers = new Map<TopicName, PresenceWatcher>()
   /** Topics in which it has missed something: a SYNC is due. */
   readonly #behind = new Set<TopicName>()
   #waiting: PresenceEvent[] = []
@@ -50,13 +51,15 @@ export class PresenceSubscription implements AsyncIterableIterator<PresenceEvent
     return this.#isClosed
   }
 
-  /** What takes the events of a topic for it; the same for each call. */
-  watcher(topic: TopicName): PresenceWatcher {
-    const watcher = this.#watchers.get(topic) ?? {
-      tell: (events: readonly PresenceEvent[]) => this.#tell(topic, events),
-    }
-    this.#watchers.set(topic, watcher)
-    return watcher
+  tell(events: readonly PresenceEvent[]): void {
+    const topic = events[0]?.topic
+    if (topic === undefined || this.#isClosed || this.#behind.has(topic)) return
+    const hasRoom =
+      this.#feed === undefined ? this.#waiting.length < MAX_WAITING : this.#feed.hasRoom
+    if (!hasRoom) this.#fallBehind(topic)
+    else if (this.#feed === undefined) this.#waiting.push(...events)
+    else for (const event of events) this.#feed.push(event)
+    this.#wakeUp()
   }
 
   /** From here on events are pushed, and `next()` tells of the end only. */
@@ -122,16 +125,6 @@ export class PresenceSubscription implements AsyncIterableIterator<PresenceEvent
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close()
-  }
-
-  #tell(topic: TopicName, events: readonly PresenceEvent[]): void {
-    if (this.#isClosed || this.#behind.has(topic)) return
-    const hasRoom =
-      this.#feed === undefined ? this.#waiting.length < MAX_WAITING : this.#feed.hasRoom
-    if (!hasRoom) this.#fallBehind(topic)
-    else if (this.#feed === undefined) this.#waiting.push(...events)
-    else for (const event of events) this.#feed.push(event)
-    this.#wakeUp()
   }
 
   /** What waits of the topic is part of the SYNC. */

@@ -75,7 +75,10 @@ export interface PresenceStats {
 
 /** A pattern, or a topic by its name, and who watches it. */
 interface Watched {
-  readonly watching: Promise<Watching>
+  readonly opened: Promise<unknown>
+  /** Once it has been opened. */
+  watching: Watching | undefined
+  isOver: boolean
   readonly subscriptions: Set<PresenceSubscription>
   /** Those that have been told who is there. */
   readonly begun: Set<PresenceSubscription>
@@ -91,7 +94,6 @@ export class Presence {
   readonly #stays = new Set<Stay>()
   /** The stays of a client in a topic. */
   readonly #byClient = new Map<string, Set<Stay>>()
-  readonly #listener: PresenceListener
   #joins = 0
   #leaves = 0
   #isClosed = false
@@ -100,10 +102,6 @@ export class Presence {
     this.#store = store
     this.#limits = limits
     this.#bounds = bounds
-    this.#listener = {
-      onChange: (topic, userIds) => this.#view(topic)?.change(userIds),
-      onSync: (topic) => this.#view(topic)?.resync(),
-    }
   }
 
   get stats(): PresenceStats {
@@ -136,17 +134,18 @@ export class Presence {
         }
       },
     })
-    const watchings = await Promise.all(patterns.map((it) => this.#watch(it, subscription)))
+    try {
+      await Promise.all(patterns.map((it) => this.#watch(it, subscription)))
+    } catch (error) {
+      subscription.close()
+      throw error
+    }
     for (const topic of entered ?? []) {
       stays.push(this.#stay(topic, { viewer, connection, state }))
     }
     await Promise.all(stays.map((stay) => stay.enter()))
     if (subscription.isClosed) for (const stay of stays) void stay.leave()
-    else {
-      for (const [index, pattern] of patterns.entries()) {
-        this.#begin(pattern, subscription, watchings[index])
-      }
-    }
+    else for (const pattern of patterns) this.#begin(pattern, subscription)
     return subscription
   }
 
@@ -164,9 +163,8 @@ export class Presence {
     const clientId = viewer.clientId ?? connectionId
     if (clientId === undefined) throw new CarillonError('INVALID_INPUT', UNNAMED)
     const { userId } = viewer
-    const stays = this.#byClient.get(clientKey({ userId, clientId, topic }))
-    if (stays === undefined) await this.#sayElsewhere(topic, { userId, clientId, state: text })
-    else await Promise.all([...stays].map((stay) => stay.say(text)))
+    const client = { userId, clientId, topic }
+    if (!(await this.#sayHere(client, text))) await this.#sayElsewhere(client, text)
     const roster = this.#store.roster(topic) ?? (await this.#store.read(topic))
     const member = roster.member(userId)
     if (member === undefined) throw new CarillonError('INVALID_INPUT', NOT_PRESENT)
@@ -216,64 +214,91 @@ export class Presence {
     )
   }
 
-  #watch(pattern: TopicPattern, subscription: PresenceSubscription): Promise<Watching> {
-    const watched = this.#watched.get(pattern) ?? {
-      watching: this.#store.watch(pattern, this.#listener),
-      subscriptions: new Set(),
-      begun: new Set(),
-    }
+  #watch(pattern: TopicPattern, subscription: PresenceSubscription): Promise<unknown> {
+    const watched = this.#watched.get(pattern) ?? this.#openWatched(pattern)
     this.#watched.set(pattern, watched)
     watched.subscriptions.add(subscription)
-    return watched.watching
+    return watched.opened
+  }
+
+  #openWatched(pattern: TopicPattern): Watched {
+    // Its own: of two that watch the same one after the other, the end of the first is not that of the second.
+    const listener: PresenceListener = {
+      onChange: (topic, userIds) => this.#view(topic)?.change(userIds),
+      onSync: (topic) => this.#view(topic)?.resync(),
+    }
+    const opened = this.#store.watch(pattern, listener).then((watching) => {
+      watched.watching = watching
+      if (watched.isOver) watching.unwatch()
+    })
+    const watched: Watched = {
+      ...{ opened, watching: undefined, isOver: false },
+      ...{ subscriptions: new Set(), begun: new Set() },
+    }
+    return watched
   }
 
   #unwatch(pattern: TopicPattern, subscription: PresenceSubscription): void {
     const watched = this.#watched.get(pattern)
     if (watched?.subscriptions.delete(subscription) !== true) return
     watched.begun.delete(subscription)
-    for (const [topic, view] of this.#views) {
-      if (matchesPattern(topic, pattern)) view.remove(subscription.watcher(topic))
-    }
+    const views = [...this.#viewsOf(pattern)]
+    for (const view of views) view.remove(subscription)
     if (watched.subscriptions.size > 0) return
     this.#watched.delete(pattern)
-    void watched.watching.then((watching) => watching.unwatch())
-    for (const topic of this.#views.keys()) {
-      if (matchesPattern(topic, pattern) && !this.#isWatched(topic)) this.#closeView(topic)
+    watched.isOver = true
+    watched.watching?.unwatch()
+    for (const view of views) {
+      const isNeeded = this.#watched.has(view.topic) || !view.isEmpty
+      if (!isNeeded || !this.#isWatched(view.topic)) this.#closeView(view.topic)
     }
   }
 
-  /** Tells a new subscription who is there. */
-  #begin(
-    pattern: TopicPattern,
-    subscription: PresenceSubscription,
-    watching: Watching | undefined,
-  ): void {
-    if (!isWildcard(pattern)) this.#viewOf(pattern).add(subscription.watcher(pattern))
-    else {
-      for (const topic of watching?.topics() ?? []) {
-        this.#viewOf(topic).add(subscription.watcher(topic))
-      }
-      for (const [topic, view] of this.#views) {
-        if (matchesPattern(topic, pattern)) view.addToEmpty(subscription.watcher(topic))
-      }
+  *#viewsOf(pattern: TopicPattern): Generator<TopicView, undefined> {
+    if (!isWildcard(pattern)) {
+      const view = this.#views.get(pattern)
+      if (view !== undefined) yield view
+      return undefined
     }
-    this.#watched.get(pattern)?.begun.add(subscription)
+    for (const view of this.#views.values()) if (matchesPattern(view.topic, pattern)) yield view
+    return undefined
+  }
+
+  /** Tells a new subscription who is there. */
+  #begin(pattern: TopicPattern, subscription: PresenceSubscription): void {
+    const watched = this.#watched.get(pattern)
+    if (!isWildcard(pattern)) this.#viewOf(pattern).add(subscription)
+    else {
+      for (const topic of watched?.watching?.topics() ?? []) this.#viewOf(topic).add(subscription)
+      for (const view of this.#viewsOf(pattern)) view.addByPattern(subscription)
+    }
+    watched?.begun.add(subscription)
   }
 
   /** The view of a topic in which something changes, if anyone has been told what was there before. */
   #view(topic: TopicName): TopicView | undefined {
     const known = this.#views.get(topic)
-    return known ?? (this.#watchersByPattern(topic).length > 0 ? this.#viewOf(topic) : undefined)
+    if (known !== undefined) return known
+    const watchers = this.#watchersByPattern(topic)
+    if (watchers.length === 0) return undefined
+    // Had anyone been there, those who watch patterns would have been told, by a view.
+    const view = this.#openView(topic)
+    view.beginEmpty()
+    for (const subscription of watchers) view.addByPattern(subscription)
+    return view
   }
 
   #viewOf(topic: TopicName): TopicView {
     const known = this.#views.get(topic)
     if (known !== undefined) return known
-    // Had anyone been there, those who watch patterns would have been told, by a view.
-    const watchers = this.#watchersByPattern(topic)
+    const view = this.#openView(topic)
+    for (const subscription of this.#watchersByPattern(topic)) view.addByPattern(subscription)
+    return view
+  }
+
+  #openView(topic: TopicName): TopicView {
     const view = new TopicView({
       topic,
-      isEmpty: watchers.length > 0,
       windowMs: this.#bounds.windowMs,
       roster: () => this.#store.roster(topic),
       onEmpty: () => {
@@ -281,7 +306,6 @@ export class Presence {
       },
     })
     this.#views.set(topic, view)
-    for (const subscription of watchers) view.addToEmpty(subscription.watcher(topic))
     return view
   }
 
@@ -309,23 +333,28 @@ export class Presence {
     const now = Date.now()
     const roster = this.#store.roster(topic)
     const ofUser = roster?.sessionsOf(viewer.userId) ?? []
-    const entered: Session = {
+    const seat = {
       userId: viewer.userId,
       clientId: viewer.clientId ?? connection.id,
       operationId: connection.operationId,
-      id: randomUUID(),
-      enteredAt: now,
-      enteredState: state,
-      state,
-      saidAt: now,
-      joinedAt: Math.min(now, ...ofUser.map(({ joinedAt }) => joinedAt)),
     }
-    const before = roster?.at(entered)
-    const session =
-      before === undefined || before.enteredState !== state
-        ? entered
-        : { ...entered, state: before.state, saidAt: before.saidAt }
-    return this.#addStay(topic, session)
+    const before = roster?.at(seat)
+    const isBack = before !== undefined && before.enteredState === state
+    return this.#addStay(topic, {
+      ...seat,
+      id: randomUUID(),
+      enteredAt: Math.max(now, 1 + (before?.enteredAt ?? 0)),
+      enteredState: state,
+      state: isBack ? before.state : state,
+      saidAt: isBack ? before.saidAt : this.#after(topic, viewer.userId),
+      joinedAt: ofUser.reduce((least, { joinedAt }) => Math.min(least, joinedAt), now),
+    })
+  }
+
+  /** What a user says now is the last that the user has said, also where another clock is ahead. */
+  #after(topic: TopicName, userId: string): number {
+    const ofUser = this.#store.roster(topic)?.sessionsOf(userId) ?? []
+    return later(ofUser.map(({ saidAt }) => saidAt))
   }
 
   #addStay(topic: TopicName, session: Session): Stay {
@@ -350,21 +379,33 @@ export class Presence {
     return stay
   }
 
+  /** Answers whether the client is present by a connection to this instance. */
+  async #sayHere(client: PresentClient, state: JsonText | null): Promise<boolean> {
+    const stays = [...(this.#byClient.get(clientKey(client)) ?? [])]
+    const saidAt = this.#after(client.topic, client.userId)
+    return (await Promise.all(stays.map((stay) => stay.say(state, saidAt)))).includes(true)
+  }
+
   /** The client is present by a connection to another instance, or not at all. */
-  async #sayElsewhere(
-    topic: TopicName,
-    { userId, clientId, state }: { userId: string; clientId: string; state: JsonText | null },
-  ): Promise<void> {
+  async #sayElsewhere({ topic, ...client }: PresentClient, state: JsonText | null): Promise<void> {
     const roster = await this.#store.read(topic)
-    const sessions = roster.sessionsOf(userId).filter((it) => it.clientId === clientId)
+    const ofUser = roster.sessionsOf(client.userId)
+    const sessions = ofUser.filter(({ clientId }) => clientId === client.clientId)
     if (sessions.length === 0) throw new CarillonError('INVALID_INPUT', NOT_PRESENT)
-    const saidAt = Math.max(Date.now(), 1 + Math.max(...sessions.map((it) => it.saidAt)))
+    const saidAt = later(ofUser.map((it) => it.saidAt))
     await Promise.all(
       sessions.map((session) =>
         this.#store.apply(topic, { kind: 'say', session: { ...session, state, saidAt } }),
       ),
     )
   }
+}
+
+/** A client in a topic. */
+interface PresentClient {
+  readonly userId: string
+  readonly clientId: string
+  readonly topic: TopicName
 }
 
 interface Entrance {
@@ -391,12 +432,13 @@ function parseNames(patterns: readonly TopicPattern[]): readonly TopicName[] {
   )
 }
 
-function clientKey(client: {
-  readonly userId: string
-  readonly clientId: string
-  readonly topic: TopicName
-}): string {
-  return JSON.stringify([client.userId, client.clientId, client.topic])
+function clientKey({ userId, clientId, topic }: PresentClient): string {
+  return JSON.stringify([userId, clientId, topic])
+}
+
+/** Now, or right behind all of these. */
+function later(times: readonly number[]): number {
+  return times.reduce((latest, time) => Math.max(latest, time + 1), Date.now())
 }
 
 function byUserId(a: PresenceMember, b: PresenceMember): number {

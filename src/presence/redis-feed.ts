@@ -10,6 +10,8 @@ export interface FeedListener {
   onStep(topic: TopicName, text: string): void
   /** All sessions of an instance are there again. */
   onReady(instance: string): void
+  /** Redis does not let this instance listen. */
+  onFault(error: unknown): void
   /** Steps may have been lost, and those from now on will come. */
   onGap(): void
 }
@@ -49,7 +51,8 @@ export class RedisFeed {
     const tooLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#redis.status === 'ready' ? CONFIRM_MS : 0)
     })
-    await Promise.race([confirmed.catch(() => undefined), tooLate])
+    const told = confirmed.catch((error: unknown) => this.#onRefused(error))
+    await Promise.race([told, tooLate])
     clearTimeout(timer)
   }
 
@@ -63,6 +66,11 @@ export class RedisFeed {
 
   close(): void {
     this.#redis.disconnect()
+  }
+
+  /** A connection that was cut subscribes again by itself. */
+  #onRefused(error: unknown): void {
+    if (this.#redis.status === 'ready') this.#listener.onFault(error)
   }
 
   #receive(channel: Buffer, text: Buffer): void {

@@ -44,6 +44,11 @@ export class RedisLease {
     this.#leaseMs = leaseMs
   }
 
+  /** Whether it has ever had one. */
+  get hasBegun(): boolean {
+    return this.#generation > 0
+  }
+
   /** The name of this instance until the lease is broken. */
   get name(): string {
     return `${this.owner}${this.#generation}.`
@@ -179,7 +184,7 @@ export class RedisLease {
     return {
       isHeld: isHeld === 1 && !isDatasetNew,
       isDatasetNew,
-      expired: expired.filter((instance) => !this.isMine(instance)),
+      expired: expired.filter((instance) => instance !== this.name),
     }
   }
 

@@ -12,13 +12,21 @@ import {
   keyOfTopic,
   READY_CHANNEL,
   type RosterPlace,
-  type SharedRoster,
   type SharedSession,
 } from './presence-wire.ts'
 import { type LeaseNews, ownerOf, RedisLease } from './redis-lease.ts'
 import { RedisRosters } from './redis-rosters.ts'
 import { Roster, type RosterChange } from './roster.ts'
 import type { PresenceStep, Session } from './session.ts'
+
+/** Instances whose sessions are to go. */
+interface Gone {
+  /** What their names begin with; empty for nobody. */
+  readonly instances: string
+  readonly except?: string
+}
+
+const NOBODY: Gone = { instances: '' }
 
 export interface RedisPresenceStoreOptions {
   readonly address: RedisAddress
@@ -33,8 +41,14 @@ const COMMAND_TIMEOUT_MS = 1_000
 /** The pause before Redis is tried again that answers, but not as it should, in milliseconds. */
 const RETRY_MS = 500
 
+/** How long putting everything into Redis again may take, in milliseconds. */
+const RECOVERY_MS = 60_000
+
 /** Topics that are put into Redis again side by side. */
 const TOPICS_AT_ONCE = 100
+
+/** Sessions of one topic that are put into Redis at once: others get them in one message. */
+const STEPS_AT_ONCE = 500
 
 /** How long the first watchers wait for the connection, in milliseconds. */
 const FIRST_CONNECTION_MS = 1_000
@@ -52,12 +66,12 @@ export class RedisPresenceStore implements PresenceStore {
   readonly #leaseMs: number
   readonly #onFault: (error: unknown) => void
   readonly #own = new Map<TopicName, Roster>()
-  /** Topics in which Redis may have other sessions of this instance than there are. */
-  readonly #unsent = new Set<TopicName>()
+  /** Topics in which Redis may have other sessions of this instance than there are, with those who left there. */
+  readonly #unsent = new Map<TopicName, Session[]>()
   /** Redis has all sessions of this instance, and no others of it. */
   #isWhole = false
   readonly #events = new EventEmitter()
-  #recovering: Promise<void> | undefined
+  #isRecovering = false
   #first: Promise<unknown> | undefined
   #sweeping: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -75,7 +89,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#redis = this.#connections.openForKeys()
     this.#redis.on('error', () => {})
     this.#redis.on('close', () => this.#lose())
-    this.#redis.on('ready', () => this.#begin(this.#recover()))
+    this.#redis.on('ready', () => this.#recover())
     definePresenceScripts(this.#redis)
     this.#lease = new RedisLease(this.#redis, leaseMs)
     this.#rosters = new RedisRosters({
@@ -89,7 +103,9 @@ export class RedisPresenceStore implements PresenceStore {
         onChanges: (topic, changes) => this.#onChanges(topic, changes),
         onRead: (topic, roster) => this.#onRead(topic, roster),
         onReady: (instance) => this.#rosters.dropUnconfirmed(ownerOf(instance)),
-        attempt: (work) => this.#attempt(work),
+        read: (work, withinMs) => this.#read(work, withinMs),
+        isMine: (session) => this.#isMine(session),
+        isWhole: () => this.#isWhole,
         onFault,
       },
     })
@@ -102,18 +118,18 @@ export class RedisPresenceStore implements PresenceStore {
     return { sessions, expiredLeases: this.#expiredLeases }
   }
 
-  async apply(topic: TopicName, step: PresenceStep): Promise<void> {
-    if (this.#isClosed) return
+  async apply(topic: TopicName, step: PresenceStep): Promise<boolean> {
+    if (this.#isClosed) return false
     this.#note(topic, step)
     await this.#connected()
     if (this.#isWhole) {
       const place = await this.#attempt(() => this.#send(topic, step))
-      if (place !== undefined) return this.#rosters.see(topic, place)
+      if (place !== undefined) return this.#see(topic, place)
     }
-    this.#unsent.add(topic)
-    const { kind, session } = step
-    const change = kind === 'leave' ? 'remove' : 'put'
-    this.#rosters.applyHere(topic, { kind: change, session: this.#stamp(session) })
+    this.#keepUnsent(topic, step)
+    const change = step.kind === 'leave' ? 'remove' : 'put'
+    this.#rosters.applyHere(topic, { kind: change, session: this.#stamp(step.session) })
+    return true
   }
 
   async watch(pattern: TopicPattern, listener: PresenceListener): Promise<Watching> {
@@ -127,7 +143,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   async read(topic: TopicName): Promise<Roster> {
     await this.#connected()
-    const read = this.#isWhole ? await this.#attempt(() => this.#rosters.read(topic)) : undefined
+    const read = this.#isWhole ? await this.#read(() => this.#rosters.read(topic)) : undefined
     if (read !== undefined) {
       this.#evictGhosts(topic, read.sessions)
       return new Roster(read.sessions)
@@ -147,16 +163,41 @@ export class RedisPresenceStore implements PresenceStore {
     this.#connections.close()
   }
 
-  /** What is sent in the same turn of the event loop goes out together. */
-  async #send(topic: TopicName, step: PresenceStep): Promise<RosterPlace> {
+  async #see(topic: TopicName, place: RosterPlace): Promise<boolean> {
+    const isChange = place.incarnation !== ''
+    if (isChange) await this.#rosters.see(topic, place)
+    return isChange
+  }
+
+  /** What is sent in the same turn of the event loop goes out together. Undefined where nothing was sent. */
+  async #send(topic: TopicName, step: PresenceStep): Promise<RosterPlace | undefined> {
     if (!this.#lease.isSure) this.#hear(await this.#lease.renew())
-    if (!this.#isWhole) throw new Error('The lease was lost.')
+    if (!this.#isWhole) return undefined
     if (step.kind === 'enter') await this.#lease.enter([topic])
-    const [seat, value] = fieldsOf(this.#stamp(step.session))
-    const [incarnation, revision] = await this.#redis.carillonPresenceStep(
-      ...([keyOfTopic(topic), channelOf(topic), randomUUID(), step.kind, seat, value] as const),
-    )
+    const place = await this.#step(topic, this.#current(topic, step))
     if (!this.#own.has(topic)) await this.#lease.leave(topic)
+    return place
+  }
+
+  /** One that enters may have said something since, or have left: that was sent before it. */
+  #current(topic: TopicName, { kind, session }: PresenceStep): readonly PresenceStep[] {
+    if (kind !== 'enter') return [{ kind, session }]
+    const own = this.#own.get(topic)?.at(session)
+    return own?.id === session.id ? [{ kind, session: own }] : []
+  }
+
+  /** @param gone whose sessions go: those of instances whose names begin so, but for one of them */
+  async #step(
+    topic: TopicName,
+    steps: readonly PresenceStep[],
+    gone: Gone = NOBODY,
+  ): Promise<RosterPlace> {
+    const fields = steps.flatMap(({ kind, session }) => [kind, ...fieldsOf(this.#stamp(session))])
+    const { instances, except = '' } = gone
+    const [incarnation, revision] = await this.#redis.carillonPresenceStep(
+      ...([keyOfTopic(topic), channelOf(topic), randomUUID(), instances, except] as const),
+      ...fields,
+    )
     return { incarnation, revision }
   }
 
@@ -175,27 +216,54 @@ export class RedisPresenceStore implements PresenceStore {
     else this.#own.set(topic, own)
   }
 
-  /** What others have done to sessions of this instance. */
+  /** Redis learns of it when it is back. */
+  #keepUnsent(topic: TopicName, { kind, session }: PresenceStep): void {
+    const left = this.#unsent.get(topic) ?? []
+    this.#unsent.set(topic, left)
+    if (kind === 'leave') left.push(session)
+  }
+
+  /** What has happened to sessions of this instance, by this one or by others. */
   #onChanges(topic: TopicName, changes: readonly RosterChange[]): void {
     for (const { kind, session } of changes) {
       const own = this.#own.get(topic)?.at(session)
-      if (own === undefined) continue
-      if (own.id !== session.id) {
-        // Its client is elsewhere now; an older one is about to find out that it is not.
-        if (kind === 'put') this.#note(topic, { kind: 'leave', session: own })
-      } else if (kind === 'put') this.#note(topic, { kind: 'say', session })
-      else this.#begin(this.apply(topic, { kind: 'enter', session: own })) // held for dead
+      if (own === undefined) {
+        if (kind === 'put' && this.#isMine(session)) this.#undo(topic, session)
+      } else if (own.id === session.id) {
+        if (kind === 'remove')
+          this.#redo(topic, own) // held for dead
+        else if (session.saidAt > own.saidAt) this.#note(topic, { kind: 'say', session })
+      } else if (kind === 'put') this.#compare(topic, own, session)
     }
   }
 
   /** Takes away what is of no instance any more, and puts back what is missing of this one. */
-  #onRead(topic: TopicName, { sessions }: SharedRoster): void {
-    const present = new Set(sessions.map(({ id }) => id))
+  #onRead(topic: TopicName, roster: Roster): void {
     for (const own of this.#own.get(topic)?.sessions() ?? []) {
-      if (!present.has(own.id) && this.#isWhole)
-        this.#begin(this.apply(topic, { kind: 'enter', session: own }))
+      const there = roster.at(own)
+      if (there === undefined) this.#redo(topic, own)
+      else if (there.id !== own.id) this.#compare(topic, own, there)
     }
-    this.#evictGhosts(topic, sessions)
+    this.#evictGhosts(topic, roster.sessions())
+  }
+
+  /** A client that has come later, to another instance, is there now; one that came before has moved here. */
+  #compare(topic: TopicName, own: Session, other: Session): void {
+    if (other.enteredAt < own.enteredAt) this.#redo(topic, own)
+    else this.#note(topic, { kind: 'leave', session: own })
+  }
+
+  #redo(topic: TopicName, session: Session): void {
+    if (this.#isWhole) this.#begin(this.apply(topic, { kind: 'enter', session }))
+  }
+
+  /** It has left while it was on its way. */
+  #undo(topic: TopicName, session: Session): void {
+    if (this.#isWhole) this.#begin(this.apply(topic, { kind: 'leave', session }))
+  }
+
+  #isMine(session: Session): boolean {
+    return 'instance' in session && this.#lease.isMine(String(session.instance))
   }
 
   /**
@@ -210,12 +278,12 @@ export class RedisPresenceStore implements PresenceStore {
       if (!this.#lease.isAlive(instance)) ghosts.add(instance)
     }
     for (const instance of ghosts) {
-      this.#begin(this.#attempt(() => this.#evictUnknown(topic, instance)))
+      this.#begin(this.#read(() => this.#evictUnknown(topic, instance)))
     }
   }
 
   async #evictUnknown(topic: TopicName, instance: string): Promise<void> {
-    if (!(await this.#lease.isKnown(instance))) await this.#reconcile(topic, instance, [])
+    if (!(await this.#lease.isKnown(instance))) await this.#step(topic, [], { instances: instance })
   }
 
   async #mayReturn(): Promise<(session: SharedSession) => boolean> {
@@ -224,72 +292,87 @@ export class RedisPresenceStore implements PresenceStore {
     return ({ instance }) => !ready.has(ownerOf(instance)) && !this.#lease.isMine(instance)
   }
 
-  /** Makes the sessions of some instances, whose names begin so, those that are given. */
-  async #reconcile(topic: TopicName, instances: string, sessions: readonly Session[]) {
-    const fields = sessions.flatMap((session) => fieldsOf(this.#stamp(session)))
-    await this.#redis.carillonPresenceReconcile(
-      ...([keyOfTopic(topic), channelOf(topic), randomUUID(), instances] as const),
-      ...fields,
-    )
-  }
-
   /** Redis is away, or not what it was. */
   #lose(): void {
-    if (this.#isWhole) this.#schedule(RETRY_MS)
+    if (!this.#isWhole) return
     this.#isWhole = false
-    for (const topic of this.#own.keys()) this.#unsent.add(topic)
+    this.#schedule(RETRY_MS)
+    this.#markUnsent()
+  }
+
+  #markUnsent(): void {
+    for (const topic of this.#own.keys()) {
+      if (!this.#unsent.has(topic)) this.#unsent.set(topic, [])
+    }
   }
 
   /** Puts all sessions of this instance into Redis, under a new name, then reads what others have. */
-  #recover(): Promise<void> {
-    if (this.#isClosed || this.#redis.status !== 'ready') return Promise.resolve()
-    this.#recovering ??= this.#tryToRecover().finally(() => {
-      this.#recovering = undefined
+  #recover(): void {
+    if (this.#isClosed || this.#isRecovering || this.#redis.status !== 'ready') return
+    this.#isRecovering = true
+    const recovered = this.#tryToRecover().finally(() => {
+      this.#isRecovering = false
     })
-    return this.#recovering
+    this.#begin(recovered)
   }
 
   async #tryToRecover(): Promise<void> {
     this.#lose()
-    const oldName = this.#lease.name
-    const done = await this.#attempt(async () => {
-      this.#hearOfDataset(await this.#lease.begin())
-      return true
-    })
-    const isSent = done === true && (await this.#attempt(() => this.#sendAll(), 30_000)) === true
-    if (!isSent) return this.#schedule(RETRY_MS)
-    this.#isWhole = true
-    const resynced = this.#rosters.resyncAll()
-    this.#events.emit('whole')
+    this.#markUnsent() // an attempt before this one may have sent a part, under another name
+    const { hasBegun, name: oldName } = this.#lease
+    const begun = await this.#attempt(() => this.#lease.begin())
+    if (begun === undefined) return // the next tick tries again
+    this.#hearOfDataset(begun)
+    if ((await this.#attempt(() => this.#sendAll(), RECOVERY_MS)) === undefined) return
+    this.#begin(this.#rosters.resyncAll())
     await this.#attempt(async () => {
       await this.#lease.ready()
       await this.#redis.publish(READY_CHANNEL, this.#lease.name)
-      await this.#lease.sweep(oldName, (topics) => this.#evict(topics, oldName))
-    }, 30_000)
-    await resynced
+      if (hasBegun) await this.#lease.sweep(oldName, (topics) => this.#evict(topics, oldName))
+    }, RECOVERY_MS)
   }
 
   /** Also what happens meanwhile. */
   async #sendAll(): Promise<true> {
     while (this.#unsent.size > 0) {
-      const topics = [...this.#unsent].slice(0, TOPICS_AT_ONCE)
-      for (const topic of topics) this.#unsent.delete(topic)
-      await this.#lease.enter(topics.filter((topic) => this.#own.has(topic)))
-      await Promise.all(
-        topics.map((topic) => {
-          const sessions = [...(this.#own.get(topic)?.sessions() ?? [])]
-          return this.#reconcile(topic, this.#lease.owner, sessions)
-        }),
-      )
+      const some = [...this.#unsent].slice(0, TOPICS_AT_ONCE)
+      for (const [topic] of some) this.#unsent.delete(topic)
+      try {
+        const topics = some.map(([topic]) => topic)
+        await this.#lease.enter(topics.filter((topic) => this.#own.has(topic)))
+        await Promise.all(some.map(([topic, left]) => this.#sendTopic(topic, left)))
+      } catch (error) {
+        for (const [topic, left] of some) {
+          this.#unsent.set(topic, [...left, ...(this.#unsent.get(topic) ?? [])])
+        }
+        throw error
+      }
     }
+    this.#isWhole = true
+    this.#events.emit('whole')
     return true
+  }
+
+  /** First those who are there, under the new name; then away with those who have left. */
+  async #sendTopic(topic: TopicName, left: readonly Session[]): Promise<void> {
+    const own = [...(this.#own.get(topic)?.sessions() ?? [])]
+    const steps: PresenceStep[] = [
+      ...own.map((session) => ({ kind: 'enter', session }) as const),
+      ...left.map((session) => ({ kind: 'leave', session }) as const),
+    ]
+    let start = 0
+    for (; steps.length - start > STEPS_AT_ONCE; start += STEPS_AT_ONCE) {
+      await this.#step(topic, steps.slice(start, start + STEPS_AT_ONCE))
+    }
+    const { owner, name } = this.#lease
+    await this.#step(topic, steps.slice(start), { instances: owner, except: name })
   }
 
   #hear(news: LeaseNews): void {
     this.#hearOfDataset(news)
     if (!news.isHeld) {
       this.#lose()
-      this.#begin(this.#recover())
+      this.#recover()
     } else if (this.#lease.isSteady && news.expired.length > 0) this.#sweep(news.expired)
   }
 
@@ -312,12 +395,12 @@ export class RedisPresenceStore implements PresenceStore {
     for (const instance of expired) {
       const evict = (topics: readonly TopicName[]) => this.#evict(topics, instance)
       const isDone = await this.#attempt(() => this.#lease.sweep(instance, evict), 30_000)
-      if (isDone === true) this.#expiredLeases++
+      if (isDone === true && !this.#lease.isMine(instance)) this.#expiredLeases++
     }
   }
 
   async #evict(topics: readonly TopicName[], instance: string): Promise<void> {
-    await Promise.all(topics.map((topic) => this.#reconcile(topic, instance, [])))
+    await Promise.all(topics.map((topic) => this.#step(topic, [], { instances: instance })))
   }
 
   #begin(work: Promise<unknown>): void {
@@ -331,38 +414,59 @@ export class RedisPresenceStore implements PresenceStore {
     this.#timer.unref()
   }
 
+  /** The lease is renewed also while everything is put into Redis again. */
   async #tick(): Promise<void> {
     if (this.#redis.status === 'ready') {
-      if (!this.#isWhole) await this.#recover()
-      else {
-        const news = await this.#attempt(() => this.#lease.renew())
-        if (news !== undefined) this.#hear(news)
-      }
-      if (performance.now() - this.#comparedAt > this.#leaseMs) {
-        this.#comparedAt = performance.now()
-        this.#begin(this.#rosters.compare())
-        for (const [topic, roster] of this.#rosters.known()) {
-          this.#evictGhosts(topic, roster.sessions())
-        }
-      }
+      const news = this.#lease.hasBegun ? await this.#attempt(() => this.#lease.renew()) : undefined
+      if (!this.#isWhole) this.#recover()
+      else if (news !== undefined) this.#hear(news)
+      if (this.#isWhole) this.#lookAtAll()
     }
     this.#schedule(this.#isWhole ? this.#lease.nextMs : RETRY_MS)
   }
 
+  /** Once a lease: what nobody was told of. */
+  #lookAtAll(): void {
+    if (performance.now() - this.#comparedAt <= this.#leaseMs) return
+    this.#comparedAt = performance.now()
+    this.#begin(this.#rosters.compare())
+    for (const [topic, roster] of this.#rosters.known()) {
+      this.#evictGhosts(topic, roster.sessions())
+    }
+  }
+
   /** The very first callers wait a moment for the connection. */
   #connected(): Promise<unknown> {
-    const signal = AbortSignal.timeout(FIRST_CONNECTION_MS)
-    this.#first ??= this.#isWhole
-      ? Promise.resolve()
-      : once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
+    this.#first ??= this.#isWhole ? Promise.resolve() : this.#firstConnection()
     return this.#first
   }
 
-  /** What Redis answers, in time; undefined where it does not. Tells of a fault when it begins. */
-  async #attempt<T>(work: () => Promise<T>, withinMs = COMMAND_TIMEOUT_MS): Promise<T | undefined> {
+  async #firstConnection(): Promise<void> {
+    const signal = AbortSignal.timeout(FIRST_CONNECTION_MS)
+    await once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
+  }
+
+  /** What Redis answers to a write, in time; undefined where it does not: then it counts as away. */
+  async #attempt<T>(work: () => Promise<T>, withinMs?: number): Promise<T | undefined> {
+    return this.#within(work, { withinMs, onFault: () => this.#lose() })
+  }
+
+  /** What Redis answers to a read, in time; undefined where it does not. */
+  async #read<T>(work: () => Promise<T>, withinMs?: number): Promise<T | undefined> {
+    return this.#within(work, { withinMs, onFault: () => {} })
+  }
+
+  /** Tells of a fault when it begins. */
+  async #within<T>(
+    work: () => Promise<T>,
+    options: { readonly withinMs: number | undefined; readonly onFault: () => void },
+  ): Promise<T | undefined> {
+    const { withinMs = COMMAND_TIMEOUT_MS, onFault } = options
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis did not answer in time.')), withinMs)
+      const refuse = () => reject(new Error('Redis did not answer in time.'))
+      // Where this process was busy for so long, the answer may be there, and not read yet.
+      timer = setTimeout(() => setImmediate(() => setImmediate(refuse)), withinMs)
     })
     try {
       const answer = await Promise.race([work(), late])
@@ -372,7 +476,7 @@ export class RedisPresenceStore implements PresenceStore {
       if (this.#isClosed) return undefined
       if (!this.#isFaultTold && this.#redis.status === 'ready') this.#onFault(error)
       this.#isFaultTold = true
-      this.#lose()
+      onFault()
       return undefined
     } finally {
       clearTimeout(timer)

@@ -1,5 +1,11 @@
 import type { Cluster, Redis } from 'ioredis'
-import { isWildcard, prefixOf, type TopicName, type TopicPattern } from '../core/topic-name.ts'
+import {
+  isWildcard,
+  prefixOf,
+  type TopicName,
+  type TopicPattern,
+  type TopicWildcard,
+} from '../core/topic-name.ts'
 import type { PresenceListener, Watching } from './presence-store.ts'
 import {
   decodeRoster,
@@ -8,9 +14,11 @@ import {
   type RosterPlace,
   type SharedRoster,
   type SharedSession,
+  type SharedStep,
 } from './presence-wire.ts'
 import { RedisFeed } from './redis-feed.ts'
 import type { Roster, RosterChange } from './roster.ts'
+import type { Session } from './session.ts'
 import { TrackedRoster } from './tracked-roster.ts'
 import { matching, Watches } from './watches.ts'
 
@@ -19,6 +27,12 @@ const ARRIVAL_MS = 500
 
 /** Topics that are read side by side. */
 const READS_AT_ONCE = 50
+
+/** How long finding the topics under a prefix may take, in milliseconds: there may be many. */
+const FIND_MS = 30_000
+
+/** The pause before a topic is read again that could not be read, in milliseconds. */
+const RETRY_MS = 500
 
 /** What rosters ask of whom they belong to. */
 export interface RostersHost {
@@ -32,11 +46,15 @@ export interface RostersHost {
   /** Told what others, and this instance, have done to a topic. */
   onChanges(topic: TopicName, changes: readonly RosterChange[]): void
   /** Told what is in a topic as a whole. */
-  onRead(topic: TopicName, roster: SharedRoster): void
+  onRead(topic: TopicName, roster: Roster): void
+  /** Whether this is a session of this instance, or was. */
+  isMine(session: Session): boolean
+  /** Whether Redis has what this instance knows: else everything is read anew when it has. */
+  isWhole(): boolean
   /** All sessions of an instance are there again. */
   onReady(instance: string): void
-  /** Limits the time of a command; tells of what goes wrong. Undefined where it did. */
-  attempt<T>(work: () => Promise<T>): Promise<T | undefined>
+  /** Limits the time of a read; tells of what goes wrong. Undefined where it did. */
+  read<T>(work: () => Promise<T>, withinMs?: number): Promise<T | undefined>
   /** Told of what nobody expected. */
   onFault(error: unknown): void
 }
@@ -56,6 +74,7 @@ export class RedisRosters {
   readonly #watches = new Watches()
   readonly #tracked = new Map<TopicName, TrackedRoster>()
   readonly #opening = new Map<TopicPattern, Promise<void>>()
+  readonly #opened = new WeakSet<PresenceListener>()
   readonly #reading = new Map<TopicName, Promise<void>>()
   readonly #next = new Map<TopicName, Promise<void>>()
   /** Watched by patterns only, and empty: forgotten where nobody has come until the next look. */
@@ -67,17 +86,26 @@ export class RedisRosters {
     this.#feed = new RedisFeed(subscriber, {
       onStep: (topic, text) => this.#onStep(topic, text),
       onReady: (instance) => host.onReady(instance),
+      onFault: (error) => host.onFault(error),
       onGap: () => this.#begin(this.resyncAll()),
     })
   }
 
+  /** Undefined also while it is read for the first time. */
   get(topic: TopicName): Roster | undefined {
-    return this.#tracked.get(topic)?.roster
+    const tracked = this.#tracked.get(topic)
+    return tracked?.isKnown === true ? tracked.roster : undefined
   }
 
   async watch(pattern: TopicPattern, listener: PresenceListener): Promise<Watching> {
     if (this.#watches.add(pattern, listener)) this.#opening.set(pattern, this.#open(pattern))
-    await this.#opening.get(pattern)
+    try {
+      await this.#opening.get(pattern)
+      this.#opened.add(listener)
+    } catch (error) {
+      this.#unwatch(pattern, listener)
+      throw error
+    }
     return {
       topics: () => matching(this.#inhabited(), pattern),
       unwatch: () => this.#unwatch(pattern, listener),
@@ -109,7 +137,7 @@ export class RedisRosters {
     const wildcards = this.#watches.wildcards()
     await inGroups(known, (topic) => this.#resync(topic))
     for (const wildcard of wildcards) {
-      await inGroups(await this.#find(prefixOf(wildcard)), (topic) => this.#resync(topic))
+      await inGroups(await this.#find(wildcard), (topic) => this.#resync(topic))
     }
   }
 
@@ -123,9 +151,14 @@ export class RedisRosters {
   async compare(): Promise<void> {
     const quiet = [...this.#tracked].filter(([, { isReading }]) => !isReading)
     await inGroups(quiet, async ([topic, tracked]) => {
-      const place = await this.#host.attempt(() => this.#placeOf(topic))
-      if (place !== undefined) await this.see(topic, place)
-      if (tracked.roster.size === 0) this.#forgetEmpty(topic)
+      const { incarnation, revision } = tracked.place
+      const place = await this.#host.read(() => this.#placeOf(topic))
+      if (place === undefined) return
+      const wentBack = place.incarnation === incarnation && place.revision < revision
+      if (wentBack)
+        await this.#resync(topic) // a replica without the last steps took over
+      else await this.see(topic, place)
+      this.#forgetEmpty(topic)
     })
     this.#empty = new Set([...this.#tracked.keys()].filter((topic) => this.#isEmpty(topic)))
   }
@@ -144,27 +177,31 @@ export class RedisRosters {
   }
 
   async #open(pattern: TopicPattern): Promise<void> {
-    const isNamed = !isWildcard(pattern)
-    if (isNamed) this.#track(pattern)
+    if (!isWildcard(pattern)) this.#track(pattern)
     await this.#feed.subscribe(pattern)
-    if (isNamed) await this.#load(pattern)
-    else await inGroups(await this.#find(prefixOf(pattern)), (topic) => this.#load(topic))
+    if (!isWildcard(pattern)) await this.#resync(pattern)
+    else {
+      await inGroups(await this.#find(pattern), (topic) => this.#resync(topic))
+      // What others are just reading belongs to what is here.
+      const topics = [...matching(this.#tracked.keys(), pattern)]
+      await Promise.all(topics.map((topic) => this.#next.get(topic) ?? this.#reading.get(topic)))
+    }
   }
 
   #unwatch(pattern: TopicPattern, listener: PresenceListener): void {
     if (!this.#watches.remove(pattern, listener)) return
     this.#opening.delete(pattern)
     this.#feed.unsubscribe(pattern)
-    for (const topic of matching(this.#tracked.keys(), pattern)) {
-      if (!this.#watches.has(topic)) this.#tracked.delete(topic)
-    }
+    const topics = isWildcard(pattern) ? matching(this.#tracked.keys(), pattern) : [pattern]
+    for (const topic of topics) if (!this.#watches.has(topic)) this.#tracked.delete(topic)
   }
 
-  /** Tracks the topics under a prefix that have sessions; answers which were not tracked. */
-  async #find(prefix: string): Promise<readonly TopicName[]> {
-    const found = (await this.#host.attempt(() => this.#host.topicsWith(prefix))) ?? []
-    const own = [...this.#host.ownTopics()].filter((topic) => topic.startsWith(prefix))
-    const fresh = [...new Set([...found, ...own])].filter((topic) => !this.#tracked.has(topic))
+  /** Tracks the topics under a pattern that have sessions; answers which were not tracked. */
+  async #find(wildcard: TopicWildcard): Promise<readonly TopicName[]> {
+    const prefix = prefixOf(wildcard)
+    const found = await this.#host.read(() => this.#host.topicsWith(prefix), FIND_MS)
+    const all = new Set([...(found ?? []), ...this.#host.ownTopics()])
+    const fresh = [...matching(all, wildcard)].filter((topic) => !this.#tracked.has(topic))
     for (const topic of fresh) this.#track(topic)
     return fresh
   }
@@ -188,10 +225,12 @@ export class RedisRosters {
     if (reading === undefined) return this.#beginReading(topic)
     const next =
       this.#next.get(topic) ??
-      reading.then(() => {
-        this.#next.delete(topic)
-        return this.#beginReading(topic)
-      })
+      reading
+        .catch(() => undefined) // told to those who wait for it
+        .then(() => {
+          this.#next.delete(topic)
+          return this.#beginReading(topic)
+        })
     this.#next.set(topic, next)
     return next
   }
@@ -204,7 +243,7 @@ export class RedisRosters {
 
   async #resync(topic: TopicName): Promise<void> {
     await this.#load(topic)
-    for (const listener of this.#watches.of(topic)) listener.onSync(topic)
+    for (const listener of this.#listenersTo(topic)) listener.onSync(topic)
   }
 
   async #read(topic: TopicName): Promise<void> {
@@ -212,29 +251,57 @@ export class RedisRosters {
     if (tracked === undefined) return
     for (let isWhole = false; !isWhole; ) {
       tracked.beginReading()
-      const mayReturn = await this.#host.attempt(() => this.#host.mayReturn())
-      const read = await this.#host.attempt(() => this.read(topic))
+      const mayReturn = await this.#host.read(() => this.#host.mayReturn())
+      const read = await this.#host.read(() => this.read(topic))
       if (mayReturn === undefined || read === undefined) return this.#doWithout(topic, tracked)
       isWhole = tracked.load(read, mayReturn)
-      this.#host.onRead(topic, read)
+      this.#layOwnOver(topic, tracked.roster)
+    }
+    this.#host.onRead(topic, tracked.roster)
+  }
+
+  /** Sessions of this instance are as they are here, whatever Redis knows of them by now. */
+  #layOwnOver(topic: TopicName, roster: Roster): void {
+    const own = this.#host.own(topic)
+    for (const session of own) {
+      const there = roster.at(session)
+      if (there === undefined || there.enteredAt < session.enteredAt) roster.put(session)
+    }
+    const ids = new Set(own.map(({ id }) => id))
+    for (const session of [...roster.sessions()]) {
+      if (this.#host.isMine(session) && !ids.has(session.id)) roster.remove(session)
     }
   }
 
   /** While Redis is away: what was known, and what is here. */
   #doWithout(topic: TopicName, tracked: TrackedRoster): void {
     tracked.giveUpReading()
-    for (const session of this.#host.own(topic)) tracked.roster.put(session)
+    this.#layOwnOver(topic, tracked.roster)
+    if (!this.#host.isWhole()) return
+    setTimeout(() => {
+      if (this.#tracked.get(topic) === tracked) this.#begin(this.#resync(topic))
+    }, RETRY_MS).unref()
   }
 
   #onStep(topic: TopicName, text: string): void {
     const tracked = this.#tracked.get(topic) ?? this.#trackWatched(topic)
     if (tracked === undefined) return
-    const step = decodeStep(text)
-    const outcome = tracked.receive(step)
+    const step = this.#decode(text)
+    const outcome = step === undefined ? 'gap' : tracked.receive(step)
     if (outcome === 'gap') this.#begin(this.#resync(topic))
-    if (outcome !== 'applied') return
+    if (step === undefined || outcome !== 'applied') return
     this.#host.onChanges(topic, step.changes)
     this.#tellChange(topic, step.changes)
+  }
+
+  /** Undefined where an instance of another version writes otherwise. */
+  #decode(text: string): SharedStep | undefined {
+    try {
+      return decodeStep(text)
+    } catch (error) {
+      this.#host.onFault(error)
+      return undefined
+    }
   }
 
   #tellChange(topic: TopicName, changes: readonly RosterChange[]): void {
@@ -242,7 +309,12 @@ export class RedisRosters {
   }
 
   #tell(topic: TopicName, userIds: Iterable<string>): void {
-    for (const listener of this.#watches.of(topic)) listener.onChange(topic, userIds)
+    for (const listener of this.#listenersTo(topic)) listener.onChange(topic, userIds)
+  }
+
+  /** Whoever is still opening will look at what is there. */
+  #listenersTo(topic: TopicName): readonly PresenceListener[] {
+    return [...this.#watches.of(topic)].filter((listener) => this.#opened.has(listener))
   }
 
   #begin(work: Promise<void>): void {
@@ -264,8 +336,9 @@ export class RedisRosters {
   }
 
   #isEmpty(topic: TopicName): boolean {
+    const tracked = this.#tracked.get(topic)
     const isNamed = this.#opening.has(topic)
-    return !isNamed && this.#tracked.get(topic)?.roster.size === 0
+    return !isNamed && tracked?.isReading === false && tracked.roster.size === 0
   }
 
   #forgetEmpty(topic: TopicName): void {

@@ -1,4 +1,11 @@
-import { keyOf, memberBy, type PresenceMember, type SeatKey, type Session } from './session.ts'
+import {
+  keyOf,
+  memberBy,
+  type PresenceMember,
+  type Seat,
+  type SeatKey,
+  type Session,
+} from './session.ts'
 
 /** What happens to a roster. */
 export type RosterChange =
@@ -32,9 +39,9 @@ export class Roster {
     return [...(this.#users.get(userId)?.values() ?? [])]
   }
 
-  /** Who has the seat of a session, be it this one or another. */
-  at(session: Session): Session | undefined {
-    return this.#users.get(session.userId)?.get(keyOf(session))
+  /** Who has a seat. */
+  at(seat: Seat): Session | undefined {
+    return this.#users.get(seat.userId)?.get(keyOf(seat))
   }
 
   has(session: Session): boolean {

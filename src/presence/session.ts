@@ -35,7 +35,7 @@ export type PresenceStep =
 /** A user in a topic, with all clients. Immutable. */
 export interface PresenceMember {
   readonly userId: string
-  /** In the order of the texts. */
+  /** The first 100, in the order of the texts. */
   readonly clientIds: readonly string[]
   /** What the client says that said something last; null for nothing. Shared: do not change it. */
   readonly state: JsonValue | null
@@ -43,6 +43,9 @@ export interface PresenceMember {
   /** When it last entered or said its state. */
   readonly lastSeenAt: Date
 }
+
+/** Clients of a member that are shown; what shows more would grow with the square of them. */
+export const MAX_CLIENT_IDS = 100
 
 /** A seat as the key of a map. */
 export type SeatKey = string & { readonly __brand: 'SeatKey' }
@@ -64,7 +67,7 @@ export function memberBy(sessions: Iterable<Session>): PresenceMember | undefine
   if (latest === undefined) return undefined
   return {
     userId: latest.userId,
-    clientIds: [...clientIds].sort(),
+    clientIds: [...clientIds].sort().slice(0, MAX_CLIENT_IDS),
     state: latest.state === null ? null : (JSON.parse(latest.state) as JsonValue),
     joinedAt: new Date(joinedAt),
     lastSeenAt: new Date(latest.saidAt),

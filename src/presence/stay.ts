@@ -30,14 +30,14 @@ export class Stay {
     return this.#session
   }
 
-  enter(): Promise<void> {
-    return this.#options.store.apply(this.topic, { kind: 'enter', session: this.#session })
+  async enter(): Promise<void> {
+    await this.#options.store.apply(this.topic, { kind: 'enter', session: this.#session })
   }
 
-  async say(state: JsonText | null): Promise<void> {
-    const { session } = this
-    this.#session = { ...session, state, saidAt: Math.max(Date.now(), session.saidAt + 1) }
-    await this.#options.store.apply(this.topic, { kind: 'say', session: this.#session })
+  /** Answers whether it has its seat still: its client may have moved to another instance. */
+  say(state: JsonText | null, saidAt: number): Promise<boolean> {
+    this.#session = { ...this.#session, state, saidAt }
+    return this.#options.store.apply(this.topic, { kind: 'say', session: this.#session })
   }
 
   /** Its connection is gone: it leaves when its client has not come back in time. */

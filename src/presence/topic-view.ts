@@ -10,8 +10,6 @@ export interface TopicViewOptions {
   readonly windowMs: number
   /** Who is where now. */
   readonly roster: () => Roster | undefined
-  /** Whether nobody was there until now. */
-  readonly isEmpty: boolean
   /** Called when nobody is there any more and everyone has been told. */
   readonly onEmpty: () => void
 }
@@ -33,9 +31,11 @@ export class TopicView {
   readonly #watchers = new Set<PresenceWatcher>()
   /** They get a SYNC first. */
   readonly #newcomers = new Set<PresenceWatcher>()
+  /** Those by a pattern: they know that nobody is there where they have not been told of anyone. */
+  readonly #byPattern = new Set<PresenceWatcher>()
   #changed = new Set<string>()
   /** Everyone may have changed. */
-  #isStale: boolean
+  #isStale = true
   #timer: NodeJS.Timeout | undefined
   #pauseUntil = 0
   #sync: PresenceEvent | undefined
@@ -43,7 +43,16 @@ export class TopicView {
   constructor(options: TopicViewOptions) {
     this.topic = options.topic
     this.#options = options
-    this.#isStale = !options.isEmpty
+  }
+
+  /** Whether watchers have been told of nobody. */
+  get isEmpty(): boolean {
+    return this.#told.size === 0
+  }
+
+  /** Nobody was there until now. */
+  beginEmpty(): void {
+    this.#isStale = false
   }
 
   /** The watcher gets a SYNC first; at once where nothing is about to change. */
@@ -54,8 +63,10 @@ export class TopicView {
     else this.#schedule()
   }
 
-  /** The watcher knows that nobody is there; as `add` where that is not so. */
-  addToEmpty(watcher: PresenceWatcher): void {
+  /** The watcher has been told of nobody here: it gets a SYNC where that is not so. */
+  addByPattern(watcher: PresenceWatcher): void {
+    if (this.#watchers.has(watcher)) return
+    this.#byPattern.add(watcher)
     if (this.#isStale || this.#told.size > 0) this.add(watcher)
     else this.#watchers.add(watcher)
   }
@@ -64,6 +75,7 @@ export class TopicView {
   remove(watcher: PresenceWatcher): void {
     this.#watchers.delete(watcher)
     this.#newcomers.delete(watcher)
+    this.#byPattern.delete(watcher)
   }
 
   change(userIds: Iterable<string>): void {
@@ -91,6 +103,7 @@ export class TopicView {
     this.#timer = undefined
     this.#watchers.clear()
     this.#newcomers.clear()
+    this.#byPattern.clear()
   }
 
   #schedule(): void {
@@ -103,19 +116,21 @@ export class TopicView {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const startedAt = performance.now()
+    const wasEmpty = this.isEmpty
     const events = this.#isStale ? this.#readAll() : this.#readChanged()
     if (events.length > 0) for (const watcher of this.#watchers) watcher.tell(events)
     if (this.#newcomers.size > 0) {
       const sync = [this.sync()]
       for (const watcher of this.#newcomers) {
         this.#watchers.add(watcher)
-        watcher.tell(sync)
+        const knows = wasEmpty && this.isEmpty && this.#byPattern.has(watcher)
+        if (!knows) watcher.tell(sync)
       }
       this.#newcomers.clear()
     }
     const endedAt = performance.now()
     this.#pauseUntil = endedAt + PAUSE_FACTOR * (endedAt - startedAt)
-    if (this.#told.size === 0) this.#options.onEmpty()
+    if (this.isEmpty) this.#options.onEmpty()
   }
 
   /** Its watchers are told all of it. */

@@ -26,6 +26,7 @@ export class TrackedRoster {
   #roster = new Roster()
   #at: RosterPlace = NOBODY
   #isOver = true
+  #isKnown = false
   /** While it is being read. */
   #waiting: SharedStep[] | undefined = []
   /** Sessions that Redis has lost, of instances that had no time yet to put them there again. */
@@ -40,6 +41,11 @@ export class TrackedRoster {
     return this.#roster
   }
 
+  /** Whether the roster was read, or is known to be empty: else it is empty because nobody has looked yet. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
   /** Steps wait until the roster has been read. */
   beginReading(): void {
     this.#waiting ??= []
@@ -47,6 +53,7 @@ export class TrackedRoster {
 
   /** It could not be read: what was known has to do. */
   giveUpReading(): void {
+    this.#isKnown = true
     this.#waiting = undefined
     this.#hasMissed = false
   }
@@ -74,6 +81,7 @@ export class TrackedRoster {
       this.#roster.put(session)
       this.#unconfirmed.add(session)
     }
+    this.#isKnown = true
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
     const isWhole = !this.#hasMissed && waiting.every((step) => this.receive(step) !== 'gap')

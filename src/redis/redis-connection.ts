@@ -60,7 +60,11 @@ const SETTINGS = {
 } satisfies RedisOptions
 
 function connectionsBy(open: RedisConnections['open']): RedisConnections {
-  return { open, openForKeys: () => open({ enableOfflineQueue: false }), close: () => {} }
+  return {
+    open: (own) => heard(open(own)),
+    openForKeys: () => open({ enableOfflineQueue: false }),
+    close: () => {},
+  }
 }
 
 function connectionsToCluster(
@@ -77,10 +81,27 @@ function connectionsToCluster(
   }
   const redisOptions = cluster.options?.redisOptions
   return {
-    open: (own) => new Redis({ ...redisOptions, ...SETTINGS, ...own, Connector }),
+    open: (own) => heard(new Redis({ ...redisOptions, ...SETTINGS, ...own, Connector })),
     openForKeys: () => openCluster(cluster, { enableOfflineQueue: false }),
     close: () => guide.disconnect(),
   }
+}
+
+/**
+ * ioredis subscribes again by itself when a connection is made again, and leaves those promises to nobody: one that is
+ * closed meanwhile would end the process.
+ */
+function heard(redis: Redis): Redis {
+  for (const name of ['subscribe', 'psubscribe'] as const) {
+    const original = redis[name].bind(redis) as (...args: unknown[]) => Promise<unknown>
+    const wrapped = (...args: unknown[]) => {
+      const done = original(...args)
+      done.catch(() => undefined) // who asked is told all the same
+      return done
+    }
+    Object.assign(redis, { [name]: wrapped })
+  }
+  return redis
 }
 
 /** Knows the nodes of a Cluster; no command goes through it. */
