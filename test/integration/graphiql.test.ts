@@ -1,32 +1,20 @@
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/carillon.ts'
-
-const executablePath = inject('chromium')
-
-/** As root in a container, without its own sandbox; and without calls to its maker's hosts. */
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
+import { CHROMIUM, launchChromium } from '../support/chromium.ts'
 
 /** The tabs of the first visit, by where they stand. */
 const LIVE = 0
 const PUBLISH = 1
 const HISTORY = 2
 
-describe.skipIf(executablePath === null)('GraphiQL in a browser', () => {
+describe.skipIf(CHROMIUM === null)('GraphiQL in a browser', () => {
   let server: TestServer
   let browser: Browser
 
   beforeAll(async () => {
     server = await startServer()
-    browser = await chromium.launch({ executablePath: executablePath ?? '', args: ARGUMENTS })
+    browser = await launchChromium()
   })
   afterAll(async () => {
     await browser.close()

@@ -23,9 +23,10 @@ export function readPage(path: string): Page {
   return { path, text: readFileSync(`${ROOT}${path}`, 'utf8') }
 }
 
-/** The pages at the root and in docs/. */
+/** The pages at the root, in docs/, and of the examples. */
 export function allPages(): readonly Page[] {
-  const paths = ['', 'docs/'].flatMap((folder) =>
+  const examples = readdirSync(`${ROOT}examples`).map((name) => `examples/${name}/`)
+  const paths = ['', 'docs/', ...examples].flatMap((folder) =>
     readdirSync(`${ROOT}${folder}`)
       .filter((name) => name.endsWith('.md'))
       .map((name) => `${folder}${name}`),
