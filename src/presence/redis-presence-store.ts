@@ -351,11 +351,13 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** The very first callers wait a moment for the connection. */
   #connected(): Promise<unknown> {
-    const signal = AbortSignal.timeout(FIRST_CONNECTION_MS)
-    this.#first ??= this.#isWhole
-      ? Promise.resolve()
-      : once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
+    this.#first ??= this.#isWhole ? Promise.resolve() : this.#whole()
     return this.#first
+  }
+
+  #whole(): Promise<unknown> {
+    const signal = AbortSignal.timeout(FIRST_CONNECTION_MS)
+    return once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
   }
 
   /** What Redis answers, in time; undefined where it does not. Tells of a fault when it begins. */
