@@ -2,7 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 
-const SUITES = ['publish', 'profile', 'history', 'startup', 'fanout', 'recovery'] as const
+const SUITES = [
+  'publish',
+  'profile',
+  'history',
+  'startup',
+  'fanout',
+  'recovery',
+  'presence',
+] as const
 
 const { positionals } = parseArgs({ allowPositionals: true, strict: false })
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'))

@@ -1,5 +1,5 @@
+import type { Part } from '../support/part.ts'
 import { consume } from './consume/part.ts'
-import type { Part } from './part.ts'
 import { reconnect } from './reconnect/part.ts'
 import { retention } from './retention/part.ts'
 

@@ -1,7 +1,7 @@
 import type { AnyMessage } from '../core/message.ts'
+import type { FieldText } from './plain-selection.ts'
 
-/** Writes a field of a message as JSON; undefined where GraphQL has to say what is wrong with it. */
-export type MessageText = (message: AnyMessage) => string | undefined
+type MessageText = FieldText<AnyMessage>
 
 /** What the fields of a message look like in a result, by their names in the schema. */
 export const MESSAGE_TEXTS: ReadonlyMap<string, MessageText> = new Map<string, MessageText>([

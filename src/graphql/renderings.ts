@@ -13,7 +13,11 @@ import type { PresenceEvent } from '../presence/presence-event.ts'
 import type { PresenceRendering } from '../presence/presence-subscription.ts'
 import { cohortKey } from './cohort-key.ts'
 import type { GraphQLContext } from './context.ts'
-import { type DirectRendering, directRendering } from './direct-rendering.ts'
+import {
+  type DirectRendering,
+  directPresenceRendering,
+  directRendering,
+} from './direct-rendering.ts'
 import { formatResult, type ReportError } from './errors.ts'
 
 /** A subscription that is to be rendered, valid and with its variables as the client sent them. */
@@ -56,11 +60,7 @@ export class Renderings {
   }
 
   usePresence(args: LiveArgs): RenderingUse<PresenceRendering> {
-    return use(
-      this.#ofPresence,
-      args,
-      (own) => new PresenceExecution(new Execution(own, this.#report)),
-    )
+    return use(this.#ofPresence, args, (own) => new PresenceExecution(own, this.#report))
   }
 }
 
@@ -90,14 +90,17 @@ function use<R>(
 /** Renders each event of presence once, whoever asks, for as long as someone has it. */
 class PresenceExecution implements PresenceRendering {
   readonly #execution: Execution
+  readonly #direct: DirectRendering<PresenceEvent> | undefined
   readonly #bodies = new WeakMap<PresenceEvent, Body | Promise<Body>>()
 
-  constructor(execution: Execution) {
-    this.#execution = execution
+  constructor(args: ExecutionArgs, report: ReportError) {
+    const { schema, document, operationName } = args
+    this.#execution = new Execution(args, report)
+    this.#direct = directPresenceRendering(schema, document, operationOf(document, operationName))
   }
 
   render(event: PresenceEvent): Body | Promise<Body> {
-    const body = this.#bodies.get(event) ?? this.#execution.execute(event)
+    const body = this.#bodies.get(event) ?? this.#direct?.(event) ?? this.#execution.execute(event)
     this.#bodies.set(event, body)
     return body
   }

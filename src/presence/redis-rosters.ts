@@ -22,7 +22,7 @@ import type { Session } from './session.ts'
 import { TrackedRoster } from './tracked-roster.ts'
 import { matching, Watches } from './watches.ts'
 
-/** How long a step that Redis has taken may be on its way to here, in milliseconds. */
+/** How long a step that Redis has taken may be on its way to here while no other one comes, in milliseconds. */
 const ARRIVAL_MS = 500
 
 /** Topics that are read side by side. */
@@ -123,7 +123,12 @@ export class RedisRosters {
   /** Resolves when a step of this instance has come back to it; reads anew where it does not come. */
   async see(topic: TopicName, place: RosterPlace): Promise<void> {
     const tracked = this.#tracked.get(topic) ?? this.#trackWatched(topic)
-    if (tracked === undefined || (await tracked.reached(place, ARRIVAL_MS))) return
+    if (tracked === undefined) return
+    for (let before: RosterPlace | undefined; before !== tracked.place; ) {
+      before = tracked.place
+      if (await tracked.reached(place, ARRIVAL_MS)) return
+      // Where others have arrived meanwhile, it is late, and not lost: everybody is busy.
+    }
     if (this.#tracked.get(topic) === tracked) await this.#resync(topic)
   }
 

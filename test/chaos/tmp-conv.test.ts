@@ -92,7 +92,7 @@ function viewer(userId: string, clientId: string) {
 }
 
 describeWithRedis('whatever happens to Redis and to instances', () => {
-  test.each(Array.from({length: 16}, (_, i) => 200 + i))(
+  test.each(Array.from({ length: 16 }, (_, i) => 200 + i))(
     'all watchers end with those who are there (seed %i)',
     async (seed) => {
       const random = new Random(seed)

@@ -1,9 +1,9 @@
 import { type Carillon, createCarillon } from 'carillon'
 import { createDatabase, type ThrowawayDatabase } from '../../support/database.ts'
 import { type Measured, measure } from '../../support/load.ts'
+import type { Part } from '../../support/part.ts'
 import { ownCpuMicros } from '../../support/process-usage.ts'
 import type { Cell } from '../../support/table.ts'
-import type { Part } from '../part.ts'
 import { fill, PATTERN, topicOf } from './fill.ts'
 
 type Row = Readonly<Record<string, Cell>>

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Outcome, Part } from '../part.ts'
+import type { Outcome, Part } from '../../support/part.ts'
 import type { Progress } from './readers.ts'
 import { type Noticed, PER_SECOND, Scene, type Size } from './scene.ts'
 

@@ -3,8 +3,8 @@ import { type Remote, startRemote } from '../../fanout/channel.ts'
 import { connectPublisher } from '../../publish/socket-publisher.ts'
 import { createDatabase } from '../../support/database.ts'
 import { largest } from '../../support/extremes.ts'
+import type { Part, PartOptions, Table, Target } from '../../support/part.ts'
 import { quantile } from '../../support/quantile.ts'
-import type { Part, RecoveryOptions, Table, Target } from '../part.ts'
 import { SteadyLoad } from '../steady-load.ts'
 import { fillWithDue, type Reason } from './fill.ts'
 import { type Longest, startSampler } from './sampler.ts'
@@ -39,7 +39,7 @@ export const retention: Part = {
   },
 }
 
-async function measureRemoval(reason: Reason, { quick }: RecoveryOptions): Promise<Measured> {
+async function measureRemoval(reason: Reason, { quick }: PartOptions): Promise<Measured> {
   const [messages, calmMs] = quick ? [50_000, 2_000] : [1_000_000, 15_000]
   await using database = await createDatabase()
   await using server = startRemote<ServerCommands>('../recovery/retention/server.ts')

@@ -1,17 +1,9 @@
 import fc from 'fast-check'
-import {
-  type ExecutionResult,
-  execute,
-  getOperationAST,
-  getVariableValues,
-  parse,
-  validate,
-} from 'graphql'
+import { getOperationAST, getVariableValues, parse, validate } from 'graphql'
 import { expect, test } from 'vitest'
 import type { Viewer } from '../../../src/access/viewer.ts'
-import type { AnyMessage } from '../../../src/core/message.ts'
-import { formatResult } from '../../../src/graphql/errors.ts'
 import { type LiveArgs, Renderings } from '../../../src/graphql/renderings.ts'
+import { executed } from '../../support/executed.ts'
 import { extendedSchema } from '../../support/extended-schema.ts'
 import {
   type Draw,
@@ -66,15 +58,6 @@ function isAccepted({ schema, document, operationName, variableValues }: LiveArg
   const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? []
   const { errors } = getVariableValues(schema, definitions, variableValues ?? {})
   return errors === undefined && validate(schema, document).length === 0
-}
-
-/** What GraphQL answers by itself, as it is sent. */
-async function executed(args: LiveArgs, rootValue: AnyMessage): Promise<string> {
-  const result: ExecutionResult = await execute({ ...args, rootValue })
-  const formatted = formatResult(result, () => undefined)
-  if (formatted === undefined) return JSON.stringify(result)
-  const errors = formatted.errors?.map(({ locations: _, ...error }) => error)
-  return JSON.stringify({ ...formatted, errors })
 }
 
 async function rendered(

@@ -1,6 +1,6 @@
-import type { Cell } from '../support/table.ts'
+import type { Cell } from './table.ts'
 
-export interface RecoveryOptions {
+export interface PartOptions {
   /** Small and short, to see that everything works. */
   readonly quick: boolean
 }
@@ -25,8 +25,8 @@ export interface Outcome {
   readonly failures?: readonly string[]
 }
 
-/** One question that the bench answers, on a database of its own. */
+/** One question that the bench answers. */
 export interface Part {
   readonly name: string
-  measure(options: RecoveryOptions): Promise<Outcome>
+  measure(options: PartOptions): Promise<Outcome>
 }
