@@ -17,8 +17,8 @@ export default defineConfig({
   // Node 20 knows no `using` declarations.
   oxc: { target: 'node20' },
   test: {
-    // Servers, databases and browsers share the machine: more files at once only wait longer.
-    maxWorkers: 2,
+    // Much of the time is spent waiting for servers and databases; more files at once only wait for each other.
+    maxWorkers: 3,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
       {

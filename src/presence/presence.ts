@@ -4,20 +4,17 @@ import type { Viewer } from '../access/viewer.ts'
 import { encodeJson, type JsonText } from '../core/json.ts'
 import {
   isWildcard,
-  matchesPattern,
   parseTopicName,
   parseTopicPattern,
   type TopicName,
   type TopicPattern,
-  wildcardsOf,
 } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
-import type { PresenceEvent } from './presence-event.ts'
-import type { PresenceListener, PresenceStore, Watching } from './presence-store.ts'
+import type { PresenceStore } from './presence-store.ts'
 import { PresenceSubscription } from './presence-subscription.ts'
 import type { PresenceMember, Session } from './session.ts'
 import { Stay } from './stay.ts'
-import { TopicView } from './topic-view.ts'
+import { TopicViews } from './topic-views.ts'
 
 /** What to watch, and whether to be there oneself. */
 export interface PresenceRequest {
@@ -73,24 +70,12 @@ export interface PresenceStats {
   readonly expiredLeases: number
 }
 
-/** A pattern, or a topic by its name, and who watches it. */
-interface Watched {
-  readonly opened: Promise<unknown>
-  /** Once it has been opened. */
-  watching: Watching | undefined
-  isOver: boolean
-  readonly subscriptions: Set<PresenceSubscription>
-  /** Those that have been told who is there. */
-  readonly begun: Set<PresenceSubscription>
-}
-
 /** Who is where. */
 export class Presence {
   readonly #store: PresenceStore
   readonly #limits: Limits
   readonly #bounds: PresenceBounds
-  readonly #watched = new Map<TopicPattern, Watched>()
-  readonly #views = new Map<TopicName, TopicView>()
+  readonly #views: TopicViews
   readonly #stays = new Set<Stay>()
   /** The stays of a client in a topic. */
   readonly #byClient = new Map<string, Set<Stay>>()
@@ -102,6 +87,7 @@ export class Presence {
     this.#store = store
     this.#limits = limits
     this.#bounds = bounds
+    this.#views = new TopicViews(store, bounds.windowMs)
   }
 
   get stats(): PresenceStats {
@@ -125,9 +111,9 @@ export class Presence {
     const state = this.#encodeState(enter?.state)
     const stays: Stay[] = []
     const subscription = new PresenceSubscription({
-      sync: (topic) => this.#syncOf(topic),
+      sync: (topic) => this.#views.sync(topic),
       onClose: () => {
-        for (const pattern of patterns) this.#unwatch(pattern, subscription)
+        for (const pattern of patterns) this.#views.unwatch(pattern, subscription)
         for (const stay of stays) {
           if (connection.isLost()) stay.lose()
           else void stay.leave()
@@ -135,7 +121,7 @@ export class Presence {
       },
     })
     try {
-      await Promise.all(patterns.map((it) => this.#watch(it, subscription)))
+      await Promise.all(patterns.map((it) => this.#views.watch(it, subscription)))
     } catch (error) {
       subscription.close()
       throw error
@@ -145,7 +131,7 @@ export class Presence {
     }
     await Promise.all(stays.map((stay) => stay.enter()))
     if (subscription.isClosed) for (const stay of stays) void stay.leave()
-    else for (const pattern of patterns) this.#begin(pattern, subscription)
+    else for (const pattern of patterns) this.#views.begin(pattern, subscription)
     return subscription
   }
 
@@ -185,10 +171,7 @@ export class Presence {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const stay of this.#stays) stay.forget()
-    const subscriptions = [...this.#watched.values()].flatMap((it) => [...it.subscriptions])
-    for (const subscription of subscriptions) subscription.close()
-    for (const view of this.#views.values()) view.close()
-    this.#views.clear()
+    this.#views.close()
     await this.#store.close(this.#bounds.graceMs)
   }
 
@@ -212,120 +195,6 @@ export class Presence {
       'INVALID_INPUT',
       `The state is not a JSON value, or nested deeper than ${maxDepth} levels.`,
     )
-  }
-
-  #watch(pattern: TopicPattern, subscription: PresenceSubscription): Promise<unknown> {
-    const watched = this.#watched.get(pattern) ?? this.#openWatched(pattern)
-    this.#watched.set(pattern, watched)
-    watched.subscriptions.add(subscription)
-    return watched.opened
-  }
-
-  #openWatched(pattern: TopicPattern): Watched {
-    // Its own: of two that watch the same one after the other, the end of the first is not that of the second.
-    const listener: PresenceListener = {
-      onChange: (topic, userIds) => this.#view(topic)?.change(userIds),
-      onSync: (topic) => this.#view(topic)?.resync(),
-    }
-    const opened = this.#store.watch(pattern, listener).then((watching) => {
-      watched.watching = watching
-      if (watched.isOver) watching.unwatch()
-    })
-    const watched: Watched = {
-      ...{ opened, watching: undefined, isOver: false },
-      ...{ subscriptions: new Set(), begun: new Set() },
-    }
-    return watched
-  }
-
-  #unwatch(pattern: TopicPattern, subscription: PresenceSubscription): void {
-    const watched = this.#watched.get(pattern)
-    if (watched?.subscriptions.delete(subscription) !== true) return
-    watched.begun.delete(subscription)
-    const views = [...this.#viewsOf(pattern)]
-    for (const view of views) view.remove(subscription)
-    if (watched.subscriptions.size > 0) return
-    this.#watched.delete(pattern)
-    watched.isOver = true
-    watched.watching?.unwatch()
-    for (const view of views) {
-      const isNeeded = this.#watched.has(view.topic) || !view.isEmpty
-      if (!isNeeded || !this.#isWatched(view.topic)) this.#closeView(view.topic)
-    }
-  }
-
-  *#viewsOf(pattern: TopicPattern): Generator<TopicView, undefined> {
-    if (!isWildcard(pattern)) {
-      const view = this.#views.get(pattern)
-      if (view !== undefined) yield view
-      return undefined
-    }
-    for (const view of this.#views.values()) if (matchesPattern(view.topic, pattern)) yield view
-    return undefined
-  }
-
-  /** Tells a new subscription who is there. */
-  #begin(pattern: TopicPattern, subscription: PresenceSubscription): void {
-    const watched = this.#watched.get(pattern)
-    if (!isWildcard(pattern)) this.#viewOf(pattern).add(subscription)
-    else {
-      for (const topic of watched?.watching?.topics() ?? []) this.#viewOf(topic).add(subscription)
-      for (const view of this.#viewsOf(pattern)) view.addByPattern(subscription)
-    }
-    watched?.begun.add(subscription)
-  }
-
-  /** The view of a topic in which something changes, if anyone has been told what was there before. */
-  #view(topic: TopicName): TopicView | undefined {
-    const known = this.#views.get(topic)
-    if (known !== undefined) return known
-    const watchers = this.#watchersByPattern(topic)
-    if (watchers.length === 0) return undefined
-    // Had anyone been there, those who watch patterns would have been told, by a view.
-    const view = this.#openView(topic)
-    view.beginEmpty()
-    for (const subscription of watchers) view.addByPattern(subscription)
-    return view
-  }
-
-  #viewOf(topic: TopicName): TopicView {
-    const known = this.#views.get(topic)
-    if (known !== undefined) return known
-    const view = this.#openView(topic)
-    for (const subscription of this.#watchersByPattern(topic)) view.addByPattern(subscription)
-    return view
-  }
-
-  #openView(topic: TopicName): TopicView {
-    const view = new TopicView({
-      topic,
-      windowMs: this.#bounds.windowMs,
-      roster: () => this.#store.roster(topic),
-      onEmpty: () => {
-        if (!this.#watched.has(topic)) this.#closeView(topic)
-      },
-    })
-    this.#views.set(topic, view)
-    return view
-  }
-
-  #watchersByPattern(topic: TopicName): readonly PresenceSubscription[] {
-    return [...wildcardsOf(topic)].flatMap((it) => [...(this.#watched.get(it)?.begun ?? [])])
-  }
-
-  #isWatched(topic: TopicName): boolean {
-    if (this.#watched.has(topic)) return true
-    for (const wildcard of wildcardsOf(topic)) if (this.#watched.has(wildcard)) return true
-    return false
-  }
-
-  #closeView(topic: TopicName): void {
-    this.#views.get(topic)?.close()
-    this.#views.delete(topic)
-  }
-
-  #syncOf(topic: TopicName): PresenceEvent {
-    return this.#views.get(topic)?.sync() ?? { type: 'SYNC', topic, members: [] }
   }
 
   /** A client that comes back as it entered before still says what it said last. */

@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { TopicName, TopicPattern } from '../core/topic-name.ts'
 import type { RedisAddress } from '../redis/redis-address.ts'
 import { connectionsTo, type RedisConnections } from '../redis/redis-connection.ts'
+import { OwnSessions } from './own-sessions.ts'
 import { definePresenceScripts } from './presence-scripts.ts'
 import type { PresenceListener, PresenceStore, StoreCounts, Watching } from './presence-store.ts'
 import {
@@ -14,6 +15,7 @@ import {
   type RosterPlace,
   type SharedSession,
 } from './presence-wire.ts'
+import { FAILED, RedisAttempts } from './redis-attempts.ts'
 import { type LeaseNews, ownerOf, RedisLease } from './redis-lease.ts'
 import { RedisRosters } from './redis-rosters.ts'
 import { Roster, type RosterChange } from './roster.ts'
@@ -34,9 +36,6 @@ export interface RedisPresenceStoreOptions {
   readonly leaseMs: number
   readonly onFault: (error: unknown) => void
 }
-
-/** How long a command may take, in milliseconds; then it is as if Redis were away. */
-const COMMAND_TIMEOUT_MS = 1_000
 
 /** The pause before Redis is tried again that answers, but not as it should, in milliseconds. */
 const RETRY_MS = 500
@@ -65,9 +64,8 @@ export class RedisPresenceStore implements PresenceStore {
   readonly #lease: RedisLease
   readonly #leaseMs: number
   readonly #onFault: (error: unknown) => void
-  readonly #own = new Map<TopicName, Roster>()
-  /** Topics in which Redis may have other sessions of this instance than there are, with those who left there. */
-  readonly #unsent = new Map<TopicName, Session[]>()
+  readonly #attempts: RedisAttempts
+  readonly #own = new OwnSessions()
   /** Redis has all sessions of this instance, and no others of it. */
   #isWhole = false
   readonly #events = new EventEmitter()
@@ -79,11 +77,13 @@ export class RedisPresenceStore implements PresenceStore {
   /** Until when sessions that Redis has lost are kept, on the clock of `performance.now()`. */
   #returnsUntil = 0
   #expiredLeases = 0
-  #isFaultTold = false
   #isClosed = false
 
   constructor({ address, leaseMs, onFault }: RedisPresenceStoreOptions) {
     this.#onFault = onFault
+    this.#attempts = new RedisAttempts((error) => {
+      if (!this.#isClosed && this.#redis.status === 'ready') onFault(error)
+    })
     this.#leaseMs = leaseMs
     this.#connections = connectionsTo(address, () => {}) // the bus tells of the same faults
     this.#redis = this.#connections.openForKeys()
@@ -96,8 +96,8 @@ export class RedisPresenceStore implements PresenceStore {
       redis: this.#redis,
       subscriber: this.#connections.open({ enableOfflineQueue: true }),
       host: {
-        own: (topic) => [...(this.#own.get(topic)?.sessions() ?? [])].map((it) => this.#stamp(it)),
-        ownTopics: () => this.#own.keys(),
+        own: (topic) => this.#own.in(topic).map((it) => this.#stamp(it)),
+        ownTopics: () => this.#own.topics(),
         topicsWith: (prefix) => this.#lease.topicsWith(prefix),
         mayReturn: () => this.#mayReturn(),
         onChanges: (topic, changes) => this.#onChanges(topic, changes),
@@ -113,20 +113,18 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   get counts(): StoreCounts {
-    let sessions = 0
-    for (const roster of this.#own.values()) sessions += roster.size
-    return { sessions, expiredLeases: this.#expiredLeases }
+    return { sessions: this.#own.count, expiredLeases: this.#expiredLeases }
   }
 
   async apply(topic: TopicName, step: PresenceStep): Promise<boolean> {
     if (this.#isClosed) return false
-    this.#note(topic, step)
+    this.#own.note(topic, step)
     await this.#connected()
     if (this.#isWhole) {
       const place = await this.#attempt(() => this.#send(topic, step))
       if (place !== undefined) return this.#see(topic, place)
     }
-    this.#keepUnsent(topic, step)
+    this.#own.keepUnsent(topic, step)
     const change = step.kind === 'leave' ? 'remove' : 'put'
     this.#rosters.applyHere(topic, { kind: change, session: this.#stamp(step.session) })
     return true
@@ -148,8 +146,7 @@ export class RedisPresenceStore implements PresenceStore {
       this.#evictGhosts(topic, read.sessions)
       return new Roster(read.sessions)
     }
-    const known = this.#rosters.get(topic) ?? this.#own.get(topic)
-    return new Roster(known?.sessions())
+    return new Roster(this.#rosters.get(topic)?.sessions() ?? this.#own.in(topic))
   }
 
   async close(graceMs: number): Promise<void> {
@@ -157,7 +154,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#isClosed = true
     clearTimeout(this.#timer)
     const isNeeded = this.#isWhole && this.#lease.isSure
-    if (isNeeded) await this.#attempt(() => this.#lease.end(this.#own.size > 0 ? graceMs : 0))
+    if (isNeeded) await this.#attempt(() => this.#lease.end(this.#own.count > 0 ? graceMs : 0))
     this.#rosters.close()
     this.#redis.disconnect()
     this.#connections.close()
@@ -182,7 +179,7 @@ export class RedisPresenceStore implements PresenceStore {
   /** One that enters may have said something since, or have left: that was sent before it. */
   #current(topic: TopicName, { kind, session }: PresenceStep): readonly PresenceStep[] {
     if (kind !== 'enter') return [{ kind, session }]
-    const own = this.#own.get(topic)?.at(session)
+    const own = this.#own.at(topic, session)
     return own?.id === session.id ? [{ kind, session: own }] : []
   }
 
@@ -207,39 +204,23 @@ export class RedisPresenceStore implements PresenceStore {
     return isOwn ? { ...session, instance: this.#lease.name } : (session as SharedSession)
   }
 
-  /** Remembers what is to be in Redis of this instance. */
-  #note(topic: TopicName, { kind, session }: PresenceStep): void {
-    const own = this.#own.get(topic) ?? new Roster()
-    if (kind === 'enter' || (kind === 'say' && own.has(session))) own.put(session)
-    if (kind === 'leave') own.remove(session)
-    if (own.size === 0) this.#own.delete(topic)
-    else this.#own.set(topic, own)
-  }
-
-  /** Redis learns of it when it is back. */
-  #keepUnsent(topic: TopicName, { kind, session }: PresenceStep): void {
-    const left = this.#unsent.get(topic) ?? []
-    this.#unsent.set(topic, left)
-    if (kind === 'leave') left.push(session)
-  }
-
   /** What has happened to sessions of this instance, by this one or by others. */
   #onChanges(topic: TopicName, changes: readonly RosterChange[]): void {
     for (const { kind, session } of changes) {
-      const own = this.#own.get(topic)?.at(session)
+      const own = this.#own.at(topic, session)
       if (own === undefined) {
         if (kind === 'put' && this.#isMine(session)) this.#undo(topic, session)
       } else if (own.id === session.id) {
         if (kind === 'remove')
           this.#redo(topic, own) // held for dead
-        else if (session.saidAt > own.saidAt) this.#note(topic, { kind: 'say', session })
+        else if (session.saidAt > own.saidAt) this.#own.note(topic, { kind: 'say', session })
       } else if (kind === 'put') this.#compare(topic, own, session)
     }
   }
 
   /** Takes away what is of no instance any more, and puts back what is missing of this one. */
   #onRead(topic: TopicName, roster: Roster): void {
-    for (const own of this.#own.get(topic)?.sessions() ?? []) {
+    for (const own of this.#own.in(topic)) {
       const there = roster.at(own)
       if (there === undefined) this.#redo(topic, own)
       else if (there.id !== own.id) this.#compare(topic, own, there)
@@ -250,7 +231,7 @@ export class RedisPresenceStore implements PresenceStore {
   /** A client that has come later, to another instance, is there now; one that came before has moved here. */
   #compare(topic: TopicName, own: Session, other: Session): void {
     if (other.enteredAt < own.enteredAt) this.#redo(topic, own)
-    else this.#note(topic, { kind: 'leave', session: own })
+    else this.#own.note(topic, { kind: 'leave', session: own })
   }
 
   #redo(topic: TopicName, session: Session): void {
@@ -297,13 +278,7 @@ export class RedisPresenceStore implements PresenceStore {
     if (!this.#isWhole) return
     this.#isWhole = false
     this.#schedule(RETRY_MS)
-    this.#markUnsent()
-  }
-
-  #markUnsent(): void {
-    for (const topic of this.#own.keys()) {
-      if (!this.#unsent.has(topic)) this.#unsent.set(topic, [])
-    }
+    this.#own.markAllUnsent()
   }
 
   /** Puts all sessions of this instance into Redis, under a new name, then reads what others have. */
@@ -318,7 +293,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   async #tryToRecover(): Promise<void> {
     this.#lose()
-    this.#markUnsent() // an attempt before this one may have sent a part, under another name
+    this.#own.markAllUnsent() // an attempt before this one may have sent a part, under another name
     const { hasBegun, name: oldName } = this.#lease
     const begun = await this.#attempt(() => this.#lease.begin())
     if (begun === undefined) return // the next tick tries again
@@ -334,17 +309,14 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** Also what happens meanwhile. */
   async #sendAll(): Promise<true> {
-    while (this.#unsent.size > 0) {
-      const some = [...this.#unsent].slice(0, TOPICS_AT_ONCE)
-      for (const [topic] of some) this.#unsent.delete(topic)
+    while (!this.#own.isAllSent) {
+      const some = this.#own.takeUnsent(TOPICS_AT_ONCE)
       try {
         const topics = some.map(([topic]) => topic)
         await this.#lease.enter(topics.filter((topic) => this.#own.has(topic)))
         await Promise.all(some.map(([topic, left]) => this.#sendTopic(topic, left)))
       } catch (error) {
-        for (const [topic, left] of some) {
-          this.#unsent.set(topic, [...left, ...(this.#unsent.get(topic) ?? [])])
-        }
+        this.#own.giveBack(some)
         throw error
       }
     }
@@ -355,7 +327,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** First those who are there, under the new name; then away with those who have left. */
   async #sendTopic(topic: TopicName, left: readonly Session[]): Promise<void> {
-    const own = [...(this.#own.get(topic)?.sessions() ?? [])]
+    const own = this.#own.in(topic)
     const steps: PresenceStep[] = [
       ...own.map((session) => ({ kind: 'enter', session }) as const),
       ...left.map((session) => ({ kind: 'leave', session }) as const),
@@ -446,40 +418,15 @@ export class RedisPresenceStore implements PresenceStore {
     await once(this.#events, 'whole', { signal }).catch(() => undefined) // too late: it does without
   }
 
-  /** What Redis answers to a write, in time; undefined where it does not: then it counts as away. */
+  /** A write: where it fails, Redis counts as away. */
   async #attempt<T>(work: () => Promise<T>, withinMs?: number): Promise<T | undefined> {
-    return this.#within(work, { withinMs, onFault: () => this.#lose() })
+    const outcome = await this.#attempts.make(work, withinMs)
+    if (outcome === FAILED && !this.#isClosed) this.#lose()
+    return outcome === FAILED ? undefined : outcome
   }
 
-  /** What Redis answers to a read, in time; undefined where it does not. */
   async #read<T>(work: () => Promise<T>, withinMs?: number): Promise<T | undefined> {
-    return this.#within(work, { withinMs, onFault: () => {} })
-  }
-
-  /** Tells of a fault when it begins. */
-  async #within<T>(
-    work: () => Promise<T>,
-    options: { readonly withinMs: number | undefined; readonly onFault: () => void },
-  ): Promise<T | undefined> {
-    const { withinMs = COMMAND_TIMEOUT_MS, onFault } = options
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      const refuse = () => reject(new Error('Redis did not answer in time.'))
-      // Where this process was busy for so long, the answer may be there, and not read yet.
-      timer = setTimeout(() => setImmediate(() => setImmediate(refuse)), withinMs)
-    })
-    try {
-      const answer = await Promise.race([work(), late])
-      this.#isFaultTold = false
-      return answer
-    } catch (error) {
-      if (this.#isClosed) return undefined
-      if (!this.#isFaultTold && this.#redis.status === 'ready') this.#onFault(error)
-      this.#isFaultTold = true
-      onFault()
-      return undefined
-    } finally {
-      clearTimeout(timer)
-    }
+    const outcome = await this.#attempts.make(work, withinMs)
+    return outcome === FAILED ? undefined : outcome
   }
 }

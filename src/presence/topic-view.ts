@@ -50,6 +50,11 @@ export class TopicView {
     return this.#told.size === 0
   }
 
+  /** Whether watchers have been told of nobody, and nothing is about to change that. */
+  get isIdle(): boolean {
+    return this.isEmpty && this.#timer === undefined
+  }
+
   /** Nobody was there until now. */
   beginEmpty(): void {
     this.#isStale = false
