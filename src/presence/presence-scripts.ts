@@ -18,6 +18,7 @@ declare module 'ioredis' {
       isNew: '0' | '1',
       newDataset: string,
     ): Result<RenewReply, Context>
+    carillonPresencePlaces(count: number, ...keys: string[]): Result<StepReply[], Context>
     carillonPresenceExpire(
       leases: string,
       instance: string,
@@ -122,6 +123,15 @@ const RENEW = `
   end
   return {held and 1 or 0, redis.call('GET', KEYS[2]), nextMs, expired, others}`
 
+/** Where topics stand; 0 for those in which nobody is. */
+const PLACES = `
+  local places = {}
+  for i, key in ipairs(KEYS) do
+    local place = redis.call('HMGET', key, '#incarnation', '#revision')
+    places[i] = {place[1] or '', tonumber(place[2] or 0)}
+  end
+  return places`
+
 /** Lets a lease run out after so long. */
 const EXPIRE = `
   local time = redis.call('TIME')
@@ -131,5 +141,6 @@ const EXPIRE = `
 export function definePresenceScripts(redis: Redis | Cluster): void {
   redis.defineCommand('carillonPresenceStep', { numberOfKeys: 1, lua: STEP })
   redis.defineCommand('carillonPresenceRenew', { numberOfKeys: 2, lua: RENEW })
+  redis.defineCommand('carillonPresencePlaces', { lua: PLACES })
   redis.defineCommand('carillonPresenceExpire', { numberOfKeys: 1, lua: EXPIRE })
 }

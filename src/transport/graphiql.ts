@@ -81,6 +81,21 @@ query Topics {
 }
 `,
   },
+  {
+    query: `# 6. Presence: you are here for as long as it runs. Run it in a second window of your browser, too.
+subscription Presence {
+  presence(topics: "room:1", enter: { state: { mood: "curious" } }) {
+    type
+    members {
+      userId
+      clientIds
+      state
+      joinedAt
+    }
+  }
+}
+`,
+  },
 ]
 
 interface Page {

@@ -175,6 +175,28 @@ describeWithRedis('presence, while Redis comes and goes', () => {
     expect(presentIn(two.store, topic)).toEqual(['ann'])
   })
 
+  test.each([
+    ['a step whose news were lost is found', 1],
+    ['a Redis that went back by a step is found out', -1],
+  ])('%s within two leases', async (_what, by) => {
+    await using redis = await startPrivateRedis()
+    await using one = await openPresenceStore(redis.url, 500)
+    await using two = await openPresenceStore(redis.url, 500)
+    const [topic, told] = [newTopic(), new Told()]
+    await two.store.watch(topic, told)
+    await one.store.apply(topic, { kind: 'enter', session: newSession('ann') })
+    await one.store.apply(topic, { kind: 'enter', session: newSession('bob') })
+    await expect.poll(() => presentIn(two.store, topic), SOON).toEqual(['ann', 'bob'])
+    const key = `carillon:presence:{${topic}}`
+    const [seat = ''] = ((await redis.call('HKEYS', key)) as string[]).filter((it) =>
+      it.includes('ann'),
+    )
+    await redis.call('HDEL', key, seat)
+    await redis.call('HINCRBY', key, '#revision', by)
+    await expect.poll(() => told.syncs.length, SOON).toBeGreaterThan(0)
+    expect(presentIn(two.store, topic)).toEqual(['bob'])
+  })
+
   test('who starts without Redis is told of it once it is there', async () => {
     await using redis = await startPrivateRedis()
     await redis.kill()

@@ -97,12 +97,13 @@ describe.skipIf(CHROMIUM === null)('GraphiQL in a browser', () => {
     await using visitor = await visit()
     const { page } = visitor
     const tabs = await page.locator('.graphiql-tab-button').allInnerTexts()
-    expect(tabs).toEqual(['Live', 'Publish', 'History', 'Acknowledge', 'Topics'])
+    expect(tabs).toEqual(['Live', 'Publish', 'History', 'Acknowledge', 'Topics', 'Presence'])
     for (const [index, answer] of [
       [PUBLISH, 'duplicate'],
       [HISTORY, 'headSequence'],
       [3, 'ackedSequence'],
       [4, 'chat:1'],
+      [5, 'SYNC'],
     ] as const) {
       await openTab(page, index)
       await runUntil(page, answer)
