@@ -143,8 +143,9 @@ export class RedisPresenceStore implements PresenceStore {
     await this.#connected()
     const read = this.#isWhole ? await this.#read(() => this.#rosters.read(topic)) : undefined
     if (read !== undefined) {
-      this.#evictGhosts(topic, read.sessions)
-      return new Roster(read.sessions)
+      const roster = new Roster(read.sessions)
+      this.#evictGhosts(topic, roster)
+      return roster
     }
     return new Roster(this.#rosters.get(topic)?.sessions() ?? this.#own.in(topic))
   }
@@ -225,7 +226,7 @@ export class RedisPresenceStore implements PresenceStore {
       if (there === undefined) this.#redo(topic, own)
       else if (there.id !== own.id) this.#compare(topic, own, there)
     }
-    this.#evictGhosts(topic, roster.sessions())
+    this.#evictGhosts(topic, roster)
   }
 
   /** A client that has come later, to another instance, is there now; one that came before has moved here. */
@@ -251,14 +252,10 @@ export class RedisPresenceStore implements PresenceStore {
    * Sessions of an instance that has no lease, and that nobody would clear away: it died after Redis had lost the
    * lease, and before it found out.
    */
-  #evictGhosts(topic: TopicName, sessions: Iterable<Session>): void {
+  #evictGhosts(topic: TopicName, roster: Roster): void {
     if (!this.#isWhole || !this.#lease.isSteady) return
-    const ghosts = new Set<string>()
-    for (const session of sessions) {
-      const { instance } = session as SharedSession
-      if (!this.#lease.isAlive(instance)) ghosts.add(instance)
-    }
-    for (const instance of ghosts) {
+    for (const instance of roster.instances()) {
+      if (this.#lease.isAlive(instance)) continue
       this.#begin(this.#read(() => this.#evictUnknown(topic, instance)))
     }
   }
@@ -403,7 +400,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#comparedAt = performance.now()
     this.#begin(this.#rosters.compare())
     for (const [topic, roster] of this.#rosters.known()) {
-      this.#evictGhosts(topic, roster.sessions())
+      this.#evictGhosts(topic, roster)
     }
   }
 

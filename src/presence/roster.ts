@@ -15,6 +15,8 @@ export type RosterChange =
 /** Who sits where in one topic. */
 export class Roster {
   readonly #users = new Map<string, Map<SeatKey, Session>>()
+  /** How many sessions each instance has here. */
+  readonly #instances = new Map<string, number>()
   #size = 0
 
   constructor(sessions: Iterable<Session> = []) {
@@ -24,6 +26,10 @@ export class Roster {
   /** Sessions. */
   get size(): number {
     return this.#size
+  }
+
+  instances(): Iterable<string> {
+    return this.#instances.keys()
   }
 
   userIds(): Iterable<string> {
@@ -65,16 +71,22 @@ export class Roster {
   put(session: Session): void {
     const seats = this.#users.get(session.userId) ?? new Map<SeatKey, Session>()
     this.#users.set(session.userId, seats)
-    const before = seats.size
-    seats.set(keyOf(session), session)
-    this.#size += seats.size - before
+    const key = keyOf(session)
+    const before = seats.get(key)
+    seats.set(key, session)
+    this.#count(session, 1)
+    if (before === undefined) this.#size++
+    else this.#count(before, -1)
   }
 
   /** Leaves a seat alone that another session has taken since. */
   remove(session: Session): void {
     const seats = this.#users.get(session.userId)
-    if (seats === undefined || !this.has(session)) return
-    seats.delete(keyOf(session))
+    const key = keyOf(session)
+    const there = seats?.get(key)
+    if (seats === undefined || there === undefined || there.id !== session.id) return
+    seats.delete(key)
+    this.#count(there, -1)
     this.#size--
     if (seats.size === 0) this.#users.delete(session.userId)
   }
@@ -82,5 +94,12 @@ export class Roster {
   apply({ kind, session }: RosterChange): void {
     if (kind === 'put') this.put(session)
     else this.remove(session)
+  }
+
+  #count({ instance }: Session, by: number): void {
+    if (instance === undefined) return
+    const count = (this.#instances.get(instance) ?? 0) + by
+    if (count === 0) this.#instances.delete(instance)
+    else this.#instances.set(instance, count)
   }
 }

@@ -10,6 +10,8 @@ export interface Seat {
 
 /** A seat that is taken. A client that comes back takes it anew, whoever kept it before. */
 export interface Session extends Seat {
+  /** The instance that keeps it, where several have one store. */
+  readonly instance?: string
   /** Random: tells it from the one that had the seat before. */
   readonly id: string
   /** When the seat was taken, in milliseconds since 1970, on the clock of the instance. */
