@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import type { Carillon } from './carillon.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { DatabaseStartError } from './database/database.ts'
-import type { Carillon } from './server.ts'
 import type { Address } from './transport/server.ts'
 
 const HELP = `carillon – a GraphQL server for realtime messages

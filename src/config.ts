@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import type { CarillonOptions } from './carillon.ts'
 import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
 import { LOG_LEVELS } from './ops/logger.ts'
 import { parseRedisUrl, REDIS_URL_FORM } from './redis/redis-address.ts'
-import type { CarillonOptions } from './server.ts'
 
 /** A variable that does not say what it should; the message names it and what it expects. */
 export class ConfigError extends Error {

@@ -1,5 +1,15 @@
 export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
 export type { Identity, Viewer } from './access/viewer.ts'
+export type {
+  CallOptions,
+  Carillon,
+  CarillonOptions,
+  ConsumeCallOptions,
+  HandlerSubscription,
+  MessageHandler,
+  PresenceOptions,
+  SubscribeOptions,
+} from './carillon.ts'
 export type { AckRequest } from './consumers/acks.ts'
 export type { CatchUpBatch } from './consumers/catch-up.ts'
 export type {
@@ -60,16 +70,6 @@ export type { Published } from './publish/publisher.ts'
 export type { PurgeOptions } from './publish/purger.ts'
 export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './redis/redis-address.ts'
 export type { ResumeBounds } from './resume/resumptions.ts'
-export {
-  type CallOptions,
-  type Carillon,
-  type CarillonOptions,
-  type ConsumeCallOptions,
-  createCarillon,
-  type HandlerSubscription,
-  type MessageHandler,
-  type PresenceOptions,
-  type SubscribeOptions,
-} from './server.ts'
+export { createCarillon } from './server.ts'
 export type { SnapshotRequest } from './snapshots/snapshots.ts'
 export type { Address } from './transport/server.ts'

@@ -1,11 +1,21 @@
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
-import { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
-import { type Identity, viewerOf } from './access/viewer.ts'
+import { DEFAULT_LIMITS } from './access/limits.ts'
+import { viewerOf } from './access/viewer.ts'
 import type { Bus } from './bus/bus.ts'
 import { MemoryBus } from './bus/memory-bus.ts'
 import { RedisBus } from './bus/redis-bus.ts'
+import type {
+  CallOptions,
+  Carillon,
+  CarillonOptions,
+  ConsumeCallOptions,
+  HandlerSubscription,
+  MessageHandler,
+  PresenceOptions,
+  SubscribeOptions,
+} from './carillon.ts'
 import { type AckRequest, Acks } from './consumers/acks.ts'
 import type { CatchUpBatch } from './consumers/catch-up.ts'
 import type {
@@ -24,7 +34,6 @@ import {
 import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
 import { PrismaDeadLetterStore } from './consumers/prisma-dead-letter-store.ts'
 import { PrismaLeaseStore } from './consumers/prisma-lease-store.ts'
-import type { AnyMessage } from './core/message.ts'
 import type { Snapshot } from './core/snapshot.ts'
 import { parseTopicName } from './core/topic-name.ts'
 import type { Database } from './database/database.ts'
@@ -33,29 +42,22 @@ import { openPostgresql } from './database/postgresql.ts'
 import type { Services } from './graphql/context.ts'
 import { Documents } from './graphql/documents.ts'
 import { schema } from './graphql/schema.ts'
-import { Hub, type HubBounds } from './hub/hub.ts'
-import type { OverflowRequest } from './hub/overflow.ts'
+import { Hub } from './hub/hub.ts'
 import type { Subscription } from './hub/subscription.ts'
 import { type EventsRequest, type SubscribeRequest, Subscriptions } from './hub/subscriptions.ts'
 import type { TopicEvent } from './hub/topic-event.ts'
-import type { GroupCommitBounds } from './log/group-commit.ts'
 import { History, type HistoryRequest } from './log/history.ts'
 import type { Page, TopicState } from './log/log.ts'
 import { PrismaLog } from './log/prisma-log.ts'
 import { PurgeSweeper } from './log/purge-sweeper.ts'
 import type { Retention, RetentionReport } from './log/retention.ts'
-import { parseRetention, type RetentionRule } from './log/retention-rules.ts'
+import { parseRetention } from './log/retention-rules.ts'
 import { RetentionSweeper } from './log/retention-sweeper.ts'
 import { checkHealth, type Health } from './ops/health.ts'
-import { createLogger, type Logger, type LogLevel } from './ops/logger.ts'
+import { createLogger, type Logger } from './ops/logger.ts'
 import { Metrics } from './ops/metrics.ts'
 import { MemoryPresenceStore } from './presence/memory-presence-store.ts'
-import {
-  DEFAULT_PRESENCE_BOUNDS,
-  Presence,
-  type PresenceBounds,
-  type PresenceRequest,
-} from './presence/presence.ts'
+import { DEFAULT_PRESENCE_BOUNDS, Presence, type PresenceRequest } from './presence/presence.ts'
 import type { PresenceStore } from './presence/presence-store.ts'
 import type { PresenceSubscription } from './presence/presence-subscription.ts'
 import { RedisPresenceStore } from './presence/redis-presence-store.ts'
@@ -64,203 +66,16 @@ import { CarillonError } from './protocol/errors.ts'
 import type { PublishRequest } from './publish/publish-request.ts'
 import { type Published, Publisher } from './publish/publisher.ts'
 import { type PurgeOptions, Purger } from './publish/purger.ts'
-import {
-  type RedisAddress,
-  type RedisClusterOptions,
-  type RedisServerOptions,
-  redisAddressOf,
-} from './redis/redis-address.ts'
+import { type RedisAddress, redisAddressOf } from './redis/redis-address.ts'
 import { MemoryResumeStore } from './resume/memory-resume-store.ts'
 import { RedisResumeStore } from './resume/redis-resume-store.ts'
 import type { ResumeStore } from './resume/resume-store.ts'
-import { type ResumeBounds, Resumptions } from './resume/resumptions.ts'
+import { Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
 import { type Address, ServerTransport } from './transport/server.ts'
 import { WebSocketTransport } from './transport/websocket.ts'
-
-export interface CarillonOptions {
-  /** A PostgreSQL server, 14 or newer. Default: the embedded one in `dataDir`. */
-  readonly databaseUrl?: string
-  /** Where the embedded database lives; `memory:` for nowhere. Default `./.carillon`. */
-  readonly dataDir?: string
-  /**
-   * A Redis that carries messages between the instances on one database, as `redis:`, `redis-sentinel:` or
-   * `redis-cluster:`, or `rediss…:` for TLS. Default: one instance.
-   */
-  readonly redisUrl?: string
-  /** The same where a URL cannot say it, in the options of ioredis. Instead of `redisUrl`. */
-  readonly redis?: RedisServerOptions | RedisClusterOptions
-  /** Connections to PostgreSQL at most. Default 10. */
-  readonly maxConnections?: number
-  /** How much callers may ask for at once; those left out keep their default. */
-  readonly limits?: Partial<Limits>
-  /** Bounds of live delivery; those left out keep their default. */
-  readonly delivery?: Partial<HubBounds>
-  /** Bounds of what lets clients go on after a lost connection; those left out keep their default. */
-  readonly resume?: Partial<ResumeBounds>
-  /** Bounds of presence; those left out keep their default. */
-  readonly presence?: Partial<PresenceBounds>
-  /**
-   * Adds to the schema: answers another one, made of the one it is given, such as by `extendSchema` of
-   * graphql. Fields that it adds to a message are executed for each viewer, unless they say
-   * `extensions: { carillon: { shared: true } }`.
-   */
-  readonly extendSchema?: (schema: GraphQLSchema) => GraphQLSchema
-  /** Bounds of the queue in front of the database; those left out keep their default. */
-  readonly publishQueue?: GroupCommitBounds
-  /**
-   * How long messages are kept: the first rule whose topics match says it. Default: for ever, but for
-   * those that have expired.
-   */
-  readonly retention?: readonly RetentionRule[]
-  /** How often what is no longer to be kept is removed, in milliseconds. Default 60,000. */
-  readonly retentionIntervalMs?: number
-  /** Where to log. Default: lines of JSON on standard error, from `logLevel` up. */
-  readonly logger?: Logger
-  /** Default `warn`. */
-  readonly logLevel?: LogLevel
-}
-
-/** On whose behalf a call of the library is made. */
-export interface CallOptions {
-  /** Default: the backend itself, which sees every message. */
-  readonly as?: Identity
-}
-
-export interface ConsumeCallOptions extends CallOptions {
-  /** Ends it, as `stop` does. */
-  readonly signal?: AbortSignal
-}
-
-export interface PresenceOptions extends CallOptions {
-  /** Ends the subscription. */
-  readonly signal?: AbortSignal
-}
-
-export interface SubscribeOptions extends CallOptions, OverflowRequest {
-  /** Ends the subscription. */
-  readonly signal?: AbortSignal
-}
-
-/** Called with each message, one after the other: the next waits until a promise has settled. */
-export type MessageHandler = (message: AnyMessage) => unknown
-
-/** A subscription with a handler. */
-export interface HandlerSubscription
-  extends Pick<Subscription, 'dropped' | 'isPaused' | 'resume'>,
-    AsyncDisposable {
-  /** Ends the subscription; no call of the handler begins after this. Idempotent. */
-  unsubscribe(): Promise<void>
-  /**
-   * Settles when the subscription has ended: rejects with what the handler threw, which ends it, or
-   * with the error that ended it.
-   */
-  readonly ended: Promise<void>
-}
-
-/** A server of realtime messages, to be used as a library, over GraphQL, or both. */
-export interface Carillon extends AsyncDisposable {
-  /** The GraphQL schema that is served. */
-  readonly schema: GraphQLSchema
-  /** The database in use. */
-  readonly database: Pick<Database, 'kind' | 'location'>
-  /** What carries messages between instances. */
-  readonly bus: Pick<Bus, 'kind'>
-
-  /**
-   * Publishes a message; resolves once it is committed, or, an ephemeral one, sent out. Throws
-   * CarillonErrors of the catalogue.
-   */
-  publish(request: PublishRequest, options?: CallOptions): Promise<Published>
-  /** Publishes at most 100 messages, all or nothing, in one commit and in this order. */
-  publishMany(
-    requests: readonly PublishRequest[],
-    options?: CallOptions,
-  ): Promise<readonly Published[]>
-  /** A page of history, oldest first. */
-  messages(request: HistoryRequest, options?: CallOptions): Promise<Page>
-  /**
-   * Messages as they are published. Resolves once every message that is committed from then on
-   * will be delivered; leave the loop, or call `return()`, to unsubscribe.
-   */
-  subscribe(request: SubscribeRequest, options?: SubscribeOptions): Promise<Subscription>
-  /** The same, with a handler. */
-  subscribe(
-    request: SubscribeRequest,
-    handler: MessageHandler,
-    options?: SubscribeOptions,
-  ): Promise<HandlerSubscription>
-  /**
-   * Messages, and with them when each topic has caught up, where messages are missing, and which
-   * snapshot to start from: look at `kind`. As `subscribe` else.
-   */
-  events(request: EventsRequest, options?: SubscribeOptions): Promise<Subscription<TopicEvent>>
-  /** Records how far a durable reader has come. */
-  ack(request: AckRequest, options?: CallOptions): Promise<Consumer>
-  /**
-   * Hands every message behind what a durable consumer has acknowledged to a handler, and acknowledges it.
-   * All processes that consume the same share the topics between them.
-   */
-  consume(request: ConsumeRequest, options?: ConsumeCallOptions): Promise<RunningConsumer>
-  /** Every message up to where the topics stand, in batches: nothing is acknowledged by itself. */
-  catchUp(
-    request: CatchUpRequest,
-    options?: ConsumeCallOptions,
-  ): AsyncGenerator<CatchUpBatch, undefined>
-  /** A page of what consumers of the caller could not handle, by sequence. */
-  deadLetters(request: DeadLetterPageRequest, options?: CallOptions): Promise<DeadLetterPage>
-  /** Puts dead letters back to their consumers, which handle them again; answers how many. */
-  replayDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
-  /** Deletes dead letters; answers how many. */
-  discardDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
-
-  /** Who is in a topic, in the order of their user ids. */
-  members(topic: string): Promise<readonly PresenceMember[]>
-  /**
-   * Who is in some topics, as a SYNC followed by changes; with `enter`, the caller is there, too, until
-   * the subscription ends.
-   */
-  presence(request: PresenceRequest, options?: PresenceOptions): Promise<PresenceSubscription>
-  /** Says another state of a client that has entered a topic, here or over GraphQL. */
-  updatePresence(
-    request: { readonly topic: string; readonly state?: unknown },
-    options?: CallOptions,
-  ): Promise<PresenceMember>
-
-  /** Saves a topic's state in the place of an older one. */
-  saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
-  /** The newest state of a topic that was saved; undefined where none was. */
-  snapshot(topic: string): Promise<Snapshot | undefined>
-
-  /**
-   * Removes every message of a topic, its consumers and its snapshot, and starts a new epoch; answers
-   * where it stands then. An empty topic stays as it is.
-   */
-  purgeTopic(topic: string, options?: PurgeOptions): Promise<TopicState>
-
-  /**
-   * Removes at once what the retention no longer keeps, and what has expired. Without a call that
-   * happens every `retentionIntervalMs`.
-   */
-  applyRetention(): Promise<RetentionReport>
-
-  /** Answers requests to /graphql, /health and /metrics; all of it but WebSockets. */
-  fetch(request: Request): Promise<Response>
-  /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
-  attach(server: Server): void
-  /** Serves on a port of its own; port 0 takes a free one. */
-  listen(options?: { readonly host?: string; readonly port?: number }): Promise<Address>
-  health(): Promise<Health>
-  /** What is counted, in the text format of Prometheus: what `GET /metrics` answers on a port of its own. */
-  metrics(): Promise<string>
-  /**
-   * Stops accepting, finishes what is in flight, ends subscriptions, and closes everything within
-   * 10 seconds. Idempotent.
-   */
-  close(): Promise<void>
-}
 
 /**
  * Opens the database, applies the migrations and makes a server, which listens nowhere yet.
