@@ -91,6 +91,11 @@ export class RedisLease {
     return (await this.#redis.zscore(LEASES, instance)) !== null
   }
 
+  /** Asks whether Redis has lost what it had since this instance last heard of it. */
+  async isDatasetNew(): Promise<boolean> {
+    return this.#dataset !== undefined && (await this.#redis.get(DATASET)) !== this.#dataset
+  }
+
   /** Begins a new lease under a new name. */
   async begin(): Promise<LeaseNews> {
     this.#generation++

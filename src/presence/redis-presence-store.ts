@@ -265,6 +265,8 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async #mayReturn(): Promise<(session: SharedSession) => boolean> {
+    // The connection that listens may be there again before the other one, and before anyone has put anything back.
+    if (await this.#lease.isDatasetNew()) this.#waitForOthers()
     if (performance.now() >= this.#returnsUntil) return () => false
     const ready = await this.#lease.readyOwners()
     return ({ instance }) => !ready.has(ownerOf(instance)) && !this.#lease.isMine(instance)
@@ -347,7 +349,10 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** Where Redis has lost what it had, others are given the time of a lease to put it there again. */
   #hearOfDataset({ isDatasetNew }: LeaseNews): void {
-    if (!isDatasetNew) return
+    if (isDatasetNew) this.#waitForOthers()
+  }
+
+  #waitForOthers(): void {
     this.#returnsUntil = performance.now() + this.#leaseMs
     setTimeout(() => {
       if (performance.now() >= this.#returnsUntil - 1) this.#rosters.dropUnconfirmed()

@@ -253,6 +253,8 @@ export class RedisRosters {
     const tracked = this.#tracked.get(topic)
     if (tracked === undefined) return
     for (let isWhole = false; !isWhole; ) {
+      // Until Redis has what this instance knows, it may have nothing at all: all is read when it has.
+      if (!this.#host.isWhole()) return this.#doWithout(topic, tracked)
       tracked.beginReading()
       const mayReturn = await this.#host.read(() => this.#host.mayReturn())
       const read = await this.#host.read(() => this.read(topic))
