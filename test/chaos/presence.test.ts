@@ -39,6 +39,13 @@ function count(watch: PresenceWatch, type: 'JOIN' | 'LEAVE'): ReadonlyMap<string
   return counts
 }
 
+/** One that has been told who is there. */
+async function watching(client: Client, topic: string): Promise<PresenceWatch> {
+  const watch = watchPresence(client, topic)
+  await expect.poll(() => watch.events.length, SOON).toBe(1)
+  return watch
+}
+
 function namesOf(size: number, prefix: string): readonly string[] {
   return Array.from({ length: size }, (_, index) => `${prefix}-${index}`)
 }
@@ -77,7 +84,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
     const topic = `room:${++scopes}`
     await using one = watcherOn(1)
     await using two = watcherOn(2)
-    const watches = [watchPresence(one, topic), watchPresence(two, topic)]
+    const watches = [await watching(one, topic), await watching(two, topic)]
     const names = namesOf(1_000, 'user')
     await using _crowd = await openCrowd({ ...instance(0), topic, userIds: names })
     await using stays = connect(instance(1).socketUrl, { connectionParams: { userId: 'stays' } })
@@ -107,7 +114,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
   test('a client that comes back to another instance within the grace causes no event', async () => {
     const topic = `room:${++scopes}`
     await using watcher = watcherOn(2)
-    const watch = watchPresence(watcher, topic)
+    const watch = await watching(watcher, topic)
     let connections = 0
     await using moving = connect('', {
       url: () => instance(connections++ % 2).socketUrl,
@@ -130,7 +137,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
   test('of two tabs on two instances, one may close', async () => {
     const topic = `room:${++scopes}`
     await using watcher = watcherOn(2)
-    const watch = watchPresence(watcher, topic)
+    const watch = await watching(watcher, topic)
     const tab = (index: number) =>
       connect(instance(index).socketUrl, {
         connectionParams: { userId: 'ann', clientId: `tab-${index}` },
@@ -151,7 +158,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
     const topic = `room:${++scopes}`
     await using here = watcherOn(0)
     await using there = watcherOn(1)
-    const [inside, outside] = [watchPresence(here, topic), watchPresence(there, topic)]
+    const [inside, outside] = [await watching(here, topic), await watching(there, topic)]
     const names = namesOf(50, 'user')
     await using crowd = await openCrowd({ ...instance(0), topic, userIds: names })
     for (const watch of [inside, outside]) {
@@ -182,7 +189,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
   test('an instance that ends lets its clients move, and those that do not leave once after the grace', async () => {
     const topic = `room:${++scopes}`
     await using watcher = watcherOn(1)
-    const watch = watchPresence(watcher, topic)
+    const watch = await watching(watcher, topic)
     let connections = 0
     await using moving = connect('', {
       url: () => instance(connections++ === 0 ? 2 : 0).socketUrl,
@@ -210,7 +217,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
     const topic = `room:${++scopes}`
     await using zero = watcherOn(0)
     await using one = watcherOn(1)
-    const watches = [watchPresence(zero, topic), watchPresence(one, topic)]
+    const watches = [await watching(zero, topic), await watching(one, topic)]
     await using _first = await openCrowd({ ...instance(0), topic, userIds: namesOf(20, 'zero') })
     await using _second = await openCrowd({ ...instance(1), topic, userIds: namesOf(20, 'one') })
     for (const watch of watches) {
