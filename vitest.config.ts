@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 
 const carillon = fileURLToPath(new URL('src/index.ts', import.meta.url))
 
+/** Starts databases from files that are made once per run. */
+const pglite = fileURLToPath(new URL('test/support/prepared-pglite.mjs', import.meta.url))
+
 /** As Node itself resolves it: Vite would take the other build, and types of two builds do not mix. */
 const graphql = fileURLToPath(new URL('node_modules/graphql/index.js', import.meta.url))
 
@@ -12,6 +15,7 @@ export default defineConfig({
     alias: [
       { find: /^carillon$/, replacement: carillon },
       { find: /^graphql$/, replacement: graphql },
+      { find: /^@electric-sql\/pglite$/, replacement: pglite },
     ],
   },
   // Node 20 knows no `using` declarations.

@@ -10,6 +10,7 @@ const SUITES = [
   'fanout',
   'recovery',
   'presence',
+  'access',
 ] as const
 
 const { positionals } = parseArgs({ allowPositionals: true, strict: false })

@@ -1,6 +1,11 @@
 import type { Server } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
+import type { ApiKey } from './access/api-key.ts'
+import type { ApiKeyRequest, CreatedApiKey } from './access/api-keys.ts'
+import type { TrustProxy } from './access/arrivals.ts'
+import type { AuthOptions } from './access/auth-options.ts'
 import type { Limits } from './access/limits.ts'
+import type { Revocation, RevocationRequest } from './access/revocation.ts'
 import type { Identity } from './access/viewer.ts'
 import type { Bus } from './bus/bus.ts'
 import type { AckRequest } from './consumers/acks.ts'
@@ -26,6 +31,8 @@ import type { HistoryRequest } from './log/history.ts'
 import type { Page, TopicState } from './log/log.ts'
 import type { RetentionReport } from './log/retention.ts'
 import type { RetentionRule } from './log/retention-rules.ts'
+import type { Middleware, OperationMiddleware } from './operations/middleware.ts'
+import type { OperationName } from './operations/operation.ts'
 import type { Health } from './ops/health.ts'
 import type { Logger, LogLevel } from './ops/logger.ts'
 import type { PresenceBounds, PresenceRequest } from './presence/presence.ts'
@@ -37,9 +44,9 @@ import type { PurgeOptions } from './publish/purger.ts'
 import type { RedisClusterOptions, RedisServerOptions } from './redis/redis-address.ts'
 import type { ResumeBounds } from './resume/resumptions.ts'
 import type { SnapshotRequest } from './snapshots/snapshots.ts'
-import type { Address } from './transport/server.ts'
+import type { Address, ListenOptions } from './transport/server.ts'
 
-export interface CarillonOptions {
+export interface CarillonOptions extends AuthOptions {
   /** A PostgreSQL server, 14 or newer. Default: the embedded one in `dataDir`. */
   readonly databaseUrl?: string
   /** Where the embedded database lives; `memory:` for nowhere. Default `./.carillon`. */
@@ -55,6 +62,11 @@ export interface CarillonOptions {
   readonly maxConnections?: number
   /** How much callers may ask for at once; those left out keep their default. */
   readonly limits?: Partial<Limits>
+  /**
+   * A JSON file of the operations that clients may send; all others are refused. As graphql-codegen and Apollo write
+   * it. Default: any operation.
+   */
+  readonly operationsFile?: string
   /** Bounds of live delivery; those left out keep their default. */
   readonly delivery?: Partial<HubBounds>
   /** Bounds of what lets clients go on after a lost connection; those left out keep their default. */
@@ -76,6 +88,18 @@ export interface CarillonOptions {
   readonly retention?: readonly RetentionRule[]
   /** How often what is no longer to be kept is removed, in milliseconds. Default 60,000. */
   readonly retentionIntervalMs?: number
+  /**
+   * The origins whose pages may use the server from a browser, besides its own: `https://app.example.com`,
+   * `https://*.example.com` for any one label in its place, or `*` for all. Default: those of this machine; where
+   * `NODE_ENV` is `production`, none.
+   */
+  readonly origins?: readonly string[]
+  /** The proxies whose `X-Forwarded-…` headers are believed. Default: none. */
+  readonly trustProxy?: TrustProxy
+  /** Whether browsers get GraphiQL at /graphql. Default: but where `NODE_ENV` is `production`. */
+  readonly graphiql?: boolean
+  /** Whether clients may ask for the schema. Default: but where `NODE_ENV` is `production`. */
+  readonly introspection?: boolean
   /** Where to log. Default: lines of JSON on standard error, from `logLevel` up. */
   readonly logger?: Logger
   /** Default `warn`. */
@@ -127,6 +151,8 @@ export interface Carillon extends AsyncDisposable {
   readonly database: Pick<Database, 'kind' | 'location'>
   /** What carries messages between instances. */
   readonly bus: Pick<Bus, 'kind'>
+  /** Whether callers over GraphQL need credentials. */
+  readonly auth: 'open' | 'required'
 
   /**
    * Publishes a message; resolves once it is committed, or, an ephemeral one, sent out. Throws
@@ -176,7 +202,7 @@ export interface Carillon extends AsyncDisposable {
   discardDeadLetters(request: DeadLetterActionRequest, options?: CallOptions): Promise<number>
 
   /** Who is in a topic, in the order of their user ids. */
-  members(topic: string): Promise<readonly PresenceMember[]>
+  members(topic: string, options?: CallOptions): Promise<readonly PresenceMember[]>
   /**
    * Who is in some topics, as a SYNC followed by changes; with `enter`, the caller is there, too, until
    * the subscription ends.
@@ -189,15 +215,42 @@ export interface Carillon extends AsyncDisposable {
   ): Promise<PresenceMember>
 
   /** Saves a topic's state in the place of an older one. */
-  saveSnapshot(request: SnapshotRequest): Promise<Snapshot>
+  saveSnapshot(request: SnapshotRequest, options?: CallOptions): Promise<Snapshot>
   /** The newest state of a topic that was saved; undefined where none was. */
-  snapshot(topic: string): Promise<Snapshot | undefined>
+  snapshot(topic: string, options?: CallOptions): Promise<Snapshot | undefined>
 
   /**
    * Removes every message of a topic, its consumers and its snapshot, and starts a new epoch; answers
    * where it stands then. An empty topic stays as it is.
    */
-  purgeTopic(topic: string, options?: PurgeOptions): Promise<TopicState>
+  purgeTopic(topic: string, options?: PurgeOptions & CallOptions): Promise<TopicState>
+
+  /**
+   * Puts middleware around operations: all, or those that are named. The first that was used is outermost. What is
+   * open already stays as it is.
+   */
+  use<Name extends OperationName>(
+    middleware: Middleware<Name>,
+    options?: OperationMiddleware<Name>,
+  ): void
+
+  /**
+   * Lets somebody in no more: what was issued to a user or a client up to now, or one token. On all instances
+   * within a second, what they have open ends.
+   */
+  revoke(request: RevocationRequest): Promise<Revocation>
+  /** Makes a key for a backend. It is in the answer, and nowhere else. */
+  createApiKey(request: ApiKeyRequest): Promise<CreatedApiKey>
+  /** All keys, without their secrets. */
+  apiKeys(): Promise<readonly ApiKey[]>
+  /** Revokes a key; answers false where there is none with this id, or it was revoked before. */
+  revokeApiKey(id: string): Promise<boolean>
+
+  /**
+   * Asks `authorize` anew at once, on this instance: of what is open, what it no longer allows ends.
+   * @param userId only of this user
+   */
+  reauthorize(userId?: string): Promise<void>
 
   /**
    * Removes at once what the retention no longer keeps, and what has expired. Without a call that
@@ -209,8 +262,8 @@ export interface Carillon extends AsyncDisposable {
   fetch(request: Request): Promise<Response>
   /** Serves /graphql, with WebSockets, and /health on a server of the host application. */
   attach(server: Server): void
-  /** Serves on a port of its own; port 0 takes a free one. */
-  listen(options?: { readonly host?: string; readonly port?: number }): Promise<Address>
+  /** Serves on a port of its own, with `tls` over TLS; port 0 takes a free one. */
+  listen(options?: ListenOptions): Promise<Address>
   health(): Promise<Health>
   /** What is counted, in the text format of Prometheus: what `GET /metrics` answers on a port of its own. */
   metrics(): Promise<string>

@@ -1,38 +1,28 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import type { Carillon } from './carillon.ts'
+import { parseArguments, refuseMore } from './cli/arguments.ts'
+import { HELP } from './cli/help.ts'
+import { print } from './cli/print.ts'
+import { UsageError } from './cli/usage-error.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { DatabaseStartError } from './database/database.ts'
+import { CarillonError } from './protocol/errors.ts'
 import type { Address } from './transport/server.ts'
 
-const HELP = `carillon – a GraphQL server for realtime messages
-
-Usage
-  carillon serve      start a server (also what "carillon" alone does)
-  carillon migrate    bring the database at DATABASE_URL to this version's tables
-  carillon --help     this text
-  carillon --version  the version
-
-Environment
-  PORT, HOST          where it listens (4000, 127.0.0.1); PORT=0 takes a free port
-  DATABASE_URL        a PostgreSQL server, 14 or newer; unset: an embedded one
-  REDIS_URL           a Redis, for several instances on one database: redis://host:6379,
-                      redis-sentinel://host,host/master or redis-cluster://host,host;
-                      unset: one instance
-  CARILLON_DATA_DIR   where the embedded database lives (./.carillon); memory: for nowhere
-  CARILLON_AUTH       open: everyone may do everything, also from other machines
-  CARILLON_RETENTION  how long messages are kept, as JSON such as
-                      [{"topics":"chat:*","maxAge":86400}]; unset: for ever
-  CARILLON_PRESENCE_GRACE_MS, CARILLON_PRESENCE_LEASE_MS
-                      how long clients count as present whose connection, or instance, is gone
-  CARILLON_LOG_LEVEL  debug, info, warn (default), error or silent
-`
-
-/** What a user did wrong or has to mend: told in one line, without a stack trace. */
-class UsageError extends Error {}
-
 async function main(args: readonly string[]): Promise<void> {
+  const [first, ...rest] = args
+  switch (first) {
+    case 'keys':
+      return (await import('./cli/keys.ts')).keys(rest)
+    case 'revoke':
+      return (await import('./cli/revoke.ts')).revoke(rest)
+    default:
+      return runServer(args)
+  }
+}
+
+async function runServer(args: readonly string[]): Promise<void> {
   const { command, help, version } = readArguments(args)
   if (help) return print(HELP)
   if (version) return print(`${await readVersion()}\n`)
@@ -47,22 +37,13 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 function readArguments(args: readonly string[]) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        version: { type: 'boolean', short: 'v', default: false },
-      },
-    })
-    const [command = 'serve', ...rest] = positionals
-    if (rest.length > 0) throw new UsageError(`${rest.join(' ')} is too much; see carillon --help.`)
-    return { command, ...values }
-  } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(`${error.message} See carillon --help.`)
-    throw error
-  }
+  const { values, positionals } = parseArguments(args, {
+    help: { type: 'boolean', short: 'h', default: false },
+    version: { type: 'boolean', short: 'v', default: false },
+  })
+  const [command = 'serve', ...rest] = positionals
+  refuseMore(rest)
+  return { command, ...values }
 }
 
 async function serve(config: Config): Promise<void> {
@@ -71,7 +52,7 @@ async function serve(config: Config): Promise<void> {
   const carillon = await createCarillon(config)
   closeOnSignals(carillon)
   try {
-    print(banner(carillon, await carillon.listen(config)))
+    print(banner(carillon, config, await carillon.listen(config)))
   } catch (error) {
     await carillon.close()
     throw listenError(error, config)
@@ -113,20 +94,26 @@ function closeOnSignals(carillon: Carillon): void {
   process.on('SIGTERM', onSignal)
 }
 
-function banner({ database, bus }: Carillon, { url }: Address): string {
+function banner({ database, bus, auth }: Carillon, { graphiql }: Config, { url }: Address): string {
+  const page = graphiql ? 'GraphiQL ' : 'GraphQL  '
   const kind = database.kind === 'embedded' ? 'embedded PostgreSQL' : 'PostgreSQL'
   return `
   Carillon is ready.
 
-  GraphiQL   ${url}
+  ${page}  ${url}
   Database   ${kind}, ${database.location}
   Bus        ${bus.kind === 'redis' ? 'Redis' : 'in process'}
-  Access     OPEN: everyone who can reach this address may publish and read
+  Access     ${ACCESS[auth]}
 
   Press Ctrl+C to stop.
 
 `
 }
+
+const ACCESS = {
+  open: 'OPEN: everyone who can reach this address may publish and read',
+  required: 'by tokens and API keys',
+} as const satisfies Record<Carillon['auth'], string>
 
 function listenError(error: unknown, { host, port }: Config): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -148,17 +135,22 @@ async function readVersion(): Promise<string> {
   return String((JSON.parse(text) as { version: unknown }).version)
 }
 
-function print(text: string): void {
-  process.stdout.write(text)
+function fail(error: unknown): never {
+  process.stderr.write(`carillon: ${textOf(error)}\n`)
+  process.exit(1)
 }
 
-function fail(error: unknown): never {
-  const expected = [UsageError, ConfigError, DatabaseStartError].some(
-    (kind) => error instanceof kind,
-  )
-  const text = expected ? (error as Error).message : error instanceof Error ? error.stack : error
-  process.stderr.write(`carillon: ${text}\n`)
-  process.exit(1)
+function textOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  return isExpected(error) ? error.message : error.stack
+}
+
+/** What the user can mend, or wait for. */
+function isExpected(error: Error): boolean {
+  if (error instanceof CarillonError) return error.code !== 'INTERNAL'
+  // The class of what is wrong with a list of operations is loaded with the server only.
+  if (error.name === 'PersistedOperationsError') return true
+  return [UsageError, ConfigError, DatabaseStartError].some((kind) => error instanceof kind)
 }
 
 main(process.argv.slice(2)).catch(fail)

@@ -1,4 +1,15 @@
-export { DEFAULT_LIMITS, type Limits } from './access/limits.ts'
+export type { Action } from './access/action.ts'
+export type { ApiKey } from './access/api-key.ts'
+export type { ApiKeyRequest, CreatedApiKey } from './access/api-keys.ts'
+export type { TrustProxy } from './access/arrivals.ts'
+export type { AuthOptions } from './access/auth-options.ts'
+export type { Authenticate } from './access/authenticator.ts'
+export type { Authorize, AuthorizeRequest } from './access/authorizer.ts'
+export type { Capability, CapabilityGrant } from './access/capabilities.ts'
+export type { Credentials } from './access/credentials.ts'
+export type { JwtOptions } from './access/json-web-tokens.ts'
+export { DEFAULT_LIMITS, type LimitName, type Limits } from './access/limits.ts'
+export type { Revocation, RevocationRequest } from './access/revocation.ts'
 export type { Identity, Viewer } from './access/viewer.ts'
 export type {
   CallOptions,
@@ -34,6 +45,7 @@ export type { Snapshot } from './core/snapshot.ts'
 export type { TopicName, TopicPattern } from './core/topic-name.ts'
 export { DatabaseStartError } from './database/database.ts'
 export type { CarillonExtensions } from './graphql/extensions.ts'
+export { PersistedOperationsError } from './graphql/persisted-operations.ts'
 export type { HubBounds } from './hub/hub.ts'
 export type { OverflowRequest } from './hub/overflow.ts'
 export type { Subscription } from './hub/subscription.ts'
@@ -51,6 +63,17 @@ export type { HistoryRequest } from './log/history.ts'
 export type { Page, TopicState } from './log/log.ts'
 export type { RetentionReport } from './log/retention.ts'
 export type { RetentionRule } from './log/retention-rules.ts'
+export type { Middleware, MiddlewareOptions, OperationMiddleware } from './operations/middleware.ts'
+export type {
+  AnswerOf,
+  Delivered,
+  OperationContext,
+  OperationName,
+  RequestOf,
+} from './operations/operation.ts'
+export { type OperationLog, operationLogger } from './operations/operation-logger.ts'
+export { type PayloadRule, type PayloadSchema, payloadSchema } from './operations/payload-schema.ts'
+export { tenant } from './operations/tenant.ts'
 export type { Health } from './ops/health.ts'
 export type { Logger, LogLevel } from './ops/logger.ts'
 export {
@@ -72,4 +95,4 @@ export type { RedisClusterOptions, RedisNode, RedisServerOptions } from './redis
 export type { ResumeBounds } from './resume/resumptions.ts'
 export { createCarillon } from './server.ts'
 export type { SnapshotRequest } from './snapshots/snapshots.ts'
-export type { Address } from './transport/server.ts'
+export type { Address, ListenOptions } from './transport/server.ts'

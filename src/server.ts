@@ -1,8 +1,27 @@
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
+import type { Access } from './access/access.ts'
+import type { ApiKey } from './access/api-key.ts'
+import { type ApiKeyRequest, ApiKeys, type CreatedApiKey } from './access/api-keys.ts'
+import { Arrivals } from './access/arrivals.ts'
+import {
+  DEFAULT_AUTHORIZE_CACHE_MS,
+  DEFAULT_RENEWAL_MS,
+  isOpenMode,
+} from './access/auth-options.ts'
+import type { Authenticator } from './access/authenticator.ts'
+import { InFlight } from './access/in-flight.ts'
 import { DEFAULT_LIMITS } from './access/limits.ts'
-import { viewerOf } from './access/viewer.ts'
+import { openAccess, openAuthenticator } from './access/open-access.ts'
+import { Origins } from './access/origins.ts'
+import { PrismaApiKeyStore } from './access/prisma-api-key-store.ts'
+import { PrismaRevocationStore } from './access/prisma-revocation-store.ts'
+import { inProduction } from './access/production.ts'
+import { PublishLimiter } from './access/publish-limiter.ts'
+import type { Revocation, RevocationRequest } from './access/revocation.ts'
+import { Revocations } from './access/revocations.ts'
+import { type Identity, viewerOf } from './access/viewer.ts'
 import type { Bus } from './bus/bus.ts'
 import { MemoryBus } from './bus/memory-bus.ts'
 import { RedisBus } from './bus/redis-bus.ts'
@@ -35,12 +54,14 @@ import { PrismaConsumerStore } from './consumers/prisma-consumer-store.ts'
 import { PrismaDeadLetterStore } from './consumers/prisma-dead-letter-store.ts'
 import { PrismaLeaseStore } from './consumers/prisma-lease-store.ts'
 import type { Snapshot } from './core/snapshot.ts'
-import { parseTopicName } from './core/topic-name.ts'
 import type { Database } from './database/database.ts'
 import { openEmbedded } from './database/embedded.ts'
 import { openPostgresql } from './database/postgresql.ts'
-import type { Services } from './graphql/context.ts'
 import { Documents } from './graphql/documents.ts'
+import {
+  type PersistedOperations,
+  readPersistedOperations,
+} from './graphql/persisted-operations.ts'
 import { schema } from './graphql/schema.ts'
 import { Hub } from './hub/hub.ts'
 import type { Subscription } from './hub/subscription.ts'
@@ -53,6 +74,10 @@ import { PurgeSweeper } from './log/purge-sweeper.ts'
 import type { Retention, RetentionReport } from './log/retention.ts'
 import { parseRetention } from './log/retention-rules.ts'
 import { RetentionSweeper } from './log/retention-sweeper.ts'
+import type { Caller } from './operations/caller.ts'
+import { type Middleware, Middlewares, type OperationMiddleware } from './operations/middleware.ts'
+import type { OperationName } from './operations/operation.ts'
+import { Operations } from './operations/operations.ts'
 import { checkHealth, type Health } from './ops/health.ts'
 import { createLogger, type Logger } from './ops/logger.ts'
 import { Metrics } from './ops/metrics.ts'
@@ -74,19 +99,58 @@ import { Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
-import { type Address, ServerTransport } from './transport/server.ts'
+import { type Address, type ListenOptions, ServerTransport } from './transport/server.ts'
 import { WebSocketTransport } from './transport/websocket.ts'
 
 /**
  * Opens the database, applies the migrations and makes a server, which listens nowhere yet.
  * @throws DatabaseStartError where the database cannot be used
- * @throws TypeError where `redisUrl` is none, or `redis` is given too, or a rule of `retention` is none
+ * @throws TypeError where `redisUrl` is none, or `redis` is given too, or a rule of `retention` is none, or one of
+ *   `origins`, or `trustProxy`
  */
 export async function createCarillon(options: CarillonOptions = {}): Promise<Carillon> {
   const logger = options.logger ?? createLogger(options.logLevel ?? 'warn')
   redisAddressOf(options) // a mistake is told before anything is opened
   parseRetention(options.retention ?? [])
-  return new CarillonServer(await openDatabase(options, logger), options, logger)
+  doorOf(options)
+  openAuthenticator(options, { verify: async () => undefined })
+  const operations = await readOperations(options)
+  if (operations !== undefined) new Documents(schemaOf(options), { operations })
+  const database = await openDatabase(options, logger)
+  try {
+    const server = new CarillonServer({ database, operations, logger }, options)
+    await server.start()
+    return server
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** @throws PersistedOperationsError where the file cannot be read, or is no list of operations */
+async function readOperations({ operationsFile: path }: CarillonOptions) {
+  return path === undefined ? undefined : readPersistedOperations(path)
+}
+
+function schemaOf({ extendSchema }: CarillonOptions): GraphQLSchema {
+  return extendSchema?.(schema) ?? schema
+}
+
+interface Opened {
+  readonly database: Database
+  readonly operations: PersistedOperations | undefined
+  readonly logger: Logger
+}
+
+/** Who may come in from where, and what is shown to all. */
+function doorOf({ origins, trustProxy, graphiql, introspection }: CarillonOptions) {
+  const isDevelopment = !inProduction()
+  return {
+    origins: new Origins(origins, isDevelopment),
+    arrivals: new Arrivals(trustProxy ?? false),
+    graphiql: graphiql ?? isDevelopment,
+    introspection: introspection ?? isDevelopment,
+  }
 }
 
 function openDatabase(options: CarillonOptions, logger: Logger): Promise<Database> {
@@ -131,25 +195,57 @@ class CarillonServer implements Carillon {
   readonly schema: GraphQLSchema
   readonly database: Database
   readonly bus: Pick<Bus, 'kind'>
+  readonly auth: 'open' | 'required'
   readonly #logger: Logger
   readonly #log: PrismaLog
   readonly #retention: Retention
   readonly #bus: Bus
   readonly #hub: Hub
   readonly #sweeper: PurgeSweeper
+  readonly #acks: Acks
   readonly #consumers: Consumers
   readonly #presence: Presence
-  readonly #metrics = new Metrics({ presence: () => this.#presence.stats })
+  readonly #metrics = new Metrics({
+    presence: () => this.#presence.stats,
+    connections: () => this.#sockets.open,
+  })
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
-  readonly #services: Services
+  readonly #middlewares = new Middlewares()
+  readonly #revocations: Revocations
+  readonly #apiKeys: ApiKeys
+  readonly #access: Access
+  readonly #authenticator: Authenticator
+  readonly #publishLimiter: PublishLimiter
+  readonly #operations: Operations
+  readonly #recheckTimer: NodeJS.Timeout | undefined
   readonly #http: HttpHandler
+  readonly #sockets: WebSocketTransport
   readonly #transport: ServerTransport
   #closing: Promise<void> | undefined
 
-  constructor(database: Database, options: CarillonOptions, logger: Logger) {
+  constructor({ database, operations, logger }: Opened, options: CarillonOptions) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const report = (error: unknown) => this.#report(error)
+    const onLimit = (limit: string) => this.#metrics.limitExceeded(limit)
+    const isOpen = isOpenMode(options)
+    this.auth = isOpen ? 'open' : 'required'
+    this.#revocations = new Revocations({
+      store: new PrismaRevocationStore(database),
+      onFault: report,
+    })
+    this.#access = openAccess(options, this.#revocations)
+    this.#revocations.onRevoked(() => this.#access.applyRevocations())
+    this.#apiKeys = new ApiKeys({
+      store: new PrismaApiKeyStore(database),
+      revocations: this.#revocations,
+    })
+    this.#authenticator = openAuthenticator(options, this.#apiKeys)
+    this.#recheckTimer = this.#recheckEvery(options)
+    this.#publishLimiter = new PublishLimiter({
+      limits: isOpen ? { ...UNLIMITED_PUBLISHES, ...options.limits } : limits,
+      address: redisAddressOf(options),
+    })
     this.database = database
     this.#logger = logger
     this.#log = new PrismaLog(database, options.publishQueue)
@@ -166,13 +262,18 @@ class CarillonServer implements Carillon {
       log: this.#log,
       bus: this.#bus,
       onFault: report,
-      bounds: options.delivery ?? {},
+      bounds: {
+        maxBytes: limits.socketBufferBytes,
+        maxTotalBytes: limits.bufferBytes,
+        ...options.delivery,
+      },
     })
     this.#sweeper = new PurgeSweeper({ database, onFault: report })
     const snapshots = new Snapshots({ store: new PrismaSnapshotStore(database), limits })
     const consumerStore = new PrismaConsumerStore(database)
     const deadLetterStore = new PrismaDeadLetterStore(database)
     const acks = new Acks(consumerStore)
+    this.#acks = acks
     this.#consumers = new Consumers({
       log: this.#log,
       bus: this.#bus,
@@ -189,13 +290,22 @@ class CarillonServer implements Carillon {
       limits,
       bounds: presenceBounds,
     })
-    this.#services = {
+    this.#operations = new Operations({
+      access: this.#access,
+      middlewares: this.#middlewares,
+      publishLimiter: this.#publishLimiter,
+      pages: new InFlight({
+        limit: 'historyPagesPerUser',
+        max: isOpen ? Number.POSITIVE_INFINITY : limits.historyPagesPerUser,
+      }),
+      onLimit,
       limits,
       presence: this.#presence,
       log: this.#log,
       history: new History(this.#log, limits),
       publisher: new Publisher({ log: this.#log, bus: this.#bus, limits }),
       acks,
+      consumers: this.#consumers,
       deadLetters: new DeadLetters({
         store: deadLetterStore,
         onReplay: (userId) => this.#consumers.replayed(userId),
@@ -208,10 +318,24 @@ class CarillonServer implements Carillon {
       }),
       snapshots,
       subscriptions: new Subscriptions({ hub: this.#hub, consumers: acks, snapshots, limits }),
+    })
+    this.schema = schemaOf(options)
+    const door = doorOf(options)
+    const { introspection } = door
+    const documents = new Documents(this.schema, { limits, introspection, operations, onLimit })
+    const parts = {
+      ...door,
+      schema: this.schema,
+      documents,
+      operations: this.#operations,
+      authenticator: this.#authenticator,
+      report,
+      limits,
+      onLimit,
+      perUser: isOpen
+        ? undefined
+        : new InFlight({ limit: 'connectionsPerUser', max: limits.connectionsPerUser }),
     }
-    this.schema = options.extendSchema?.(schema) ?? schema
-    const documents = new Documents(this.schema)
-    const parts = { schema: this.schema, documents, services: this.#services, report }
     this.#http = createHttpHandler({
       ...parts,
       metrics: this.#metrics,
@@ -227,13 +351,20 @@ class CarillonServer implements Carillon {
       bounds: options.resume ?? {},
     })
     const { outboxes } = this.#hub
-    const sockets = new WebSocketTransport({ ...parts, outboxes, resumptions: this.#resumptions })
-    this.#transport = new ServerTransport(this.#http, sockets)
+    this.#sockets = new WebSocketTransport({
+      ...parts,
+      outboxes,
+      resumptions: this.#resumptions,
+      access: this.#access,
+      renewalMs: options.renewalMs ?? DEFAULT_RENEWAL_MS,
+    })
+    const { origins } = door
+    this.#transport = new ServerTransport({ handler: this.#http, sockets: this.#sockets, origins })
   }
 
   async publish(request: PublishRequest, { as }: CallOptions = {}): Promise<Published> {
     this.#ensureOpen()
-    return this.#services.publisher.publish(request, viewerOf(as))
+    return this.#operations.publish(request, callerOf(as))
   }
 
   async publishMany(
@@ -241,12 +372,12 @@ class CarillonServer implements Carillon {
     { as }: CallOptions = {},
   ): Promise<readonly Published[]> {
     this.#ensureOpen()
-    return this.#services.publisher.publishMany(requests, viewerOf(as))
+    return this.#operations.publishMany(requests, callerOf(as))
   }
 
   async messages(request: HistoryRequest, { as }: CallOptions = {}): Promise<Page> {
     this.#ensureOpen()
-    return this.#services.history.page(request, viewerOf(as))
+    return this.#operations.history(request, callerOf(as))
   }
 
   subscribe(request: SubscribeRequest, options?: SubscribeOptions): Promise<Subscription>
@@ -270,15 +401,13 @@ class CarillonServer implements Carillon {
   ): Promise<Subscription<TopicEvent>> {
     this.#ensureOpen()
     options.signal?.throwIfAborted()
-    const { subscriptions } = this.#services
-    const events = await subscriptions.openEvents(request, viewerOf(options.as), options)
-    if (options.signal !== undefined) events.closeOn(options.signal)
-    return events
+    const caller = callerOf(options.as, options.signal)
+    return this.#operations.subscribeToEvents(request, caller, options)
   }
 
   async ack(request: AckRequest, { as }: CallOptions = {}): Promise<Consumer> {
     this.#ensureOpen()
-    return this.#services.acks.ack(request, viewerOf(as).userId)
+    return this.#operations.ack(request, callerOf(as))
   }
 
   async consume(
@@ -286,7 +415,7 @@ class CarillonServer implements Carillon {
     { as, signal }: ConsumeCallOptions = {},
   ): Promise<RunningConsumer> {
     this.#ensureOpen()
-    return this.#consumers.consume(request, viewerOf(as), signal)
+    return this.#operations.consume(request, callerOf(as, signal))
   }
 
   catchUp(
@@ -294,7 +423,7 @@ class CarillonServer implements Carillon {
     { as, signal }: ConsumeCallOptions = {},
   ): AsyncGenerator<CatchUpBatch, undefined> {
     this.#ensureOpen()
-    return this.#consumers.catchUp(request, viewerOf(as), signal)
+    return this.#operations.catchUp(request, callerOf(as, signal))
   }
 
   async deadLetters(
@@ -302,7 +431,7 @@ class CarillonServer implements Carillon {
     { as }: CallOptions = {},
   ): Promise<DeadLetterPage> {
     this.#ensureOpen()
-    return this.#services.deadLetters.page(request, viewerOf(as).userId)
+    return this.#operations.deadLetters(request, callerOf(as))
   }
 
   async replayDeadLetters(
@@ -310,7 +439,7 @@ class CarillonServer implements Carillon {
     { as }: CallOptions = {},
   ): Promise<number> {
     this.#ensureOpen()
-    return this.#services.deadLetters.replay(request, viewerOf(as).userId)
+    return this.#operations.replayDeadLetters(request, callerOf(as))
   }
 
   async discardDeadLetters(
@@ -318,12 +447,12 @@ class CarillonServer implements Carillon {
     { as }: CallOptions = {},
   ): Promise<number> {
     this.#ensureOpen()
-    return this.#services.deadLetters.discard(request, viewerOf(as).userId)
+    return this.#operations.discardDeadLetters(request, callerOf(as))
   }
 
-  async members(topic: string): Promise<readonly PresenceMember[]> {
+  async members(topic: string, { as }: CallOptions = {}): Promise<readonly PresenceMember[]> {
     this.#ensureOpen()
-    return this.#presence.members(topic)
+    return this.#operations.members({ topic }, callerOf(as))
   }
 
   async presence(
@@ -332,9 +461,7 @@ class CarillonServer implements Carillon {
   ): Promise<PresenceSubscription> {
     this.#ensureOpen()
     signal?.throwIfAborted()
-    const subscription = await this.#presence.open(request, viewerOf(as))
-    if (signal !== undefined) subscription.closeOn(signal)
-    return subscription
+    return this.#operations.presence(request, callerOf(as, signal))
   }
 
   async updatePresence(
@@ -342,22 +469,61 @@ class CarillonServer implements Carillon {
     { as }: CallOptions = {},
   ): Promise<PresenceMember> {
     this.#ensureOpen()
-    return this.#presence.update(request, viewerOf(as))
+    return this.#operations.updatePresence(request, callerOf(as))
   }
 
-  async saveSnapshot(request: SnapshotRequest): Promise<Snapshot> {
+  async saveSnapshot(request: SnapshotRequest, { as }: CallOptions = {}): Promise<Snapshot> {
     this.#ensureOpen()
-    return this.#services.snapshots.save(request)
+    return this.#operations.saveSnapshot(request, callerOf(as))
   }
 
-  async snapshot(topic: string): Promise<Snapshot | undefined> {
+  async snapshot(topic: string, { as }: CallOptions = {}): Promise<Snapshot | undefined> {
     this.#ensureOpen()
-    return this.#services.snapshots.snapshot(parseTopicName(topic))
+    return this.#operations.snapshot({ topic }, callerOf(as))
   }
 
-  async purgeTopic(topic: string, options: PurgeOptions = {}): Promise<TopicState> {
+  async purgeTopic(
+    topic: string,
+    { as, ...options }: PurgeOptions & CallOptions = {},
+  ): Promise<TopicState> {
     this.#ensureOpen()
-    return this.#services.purger.purge(topic, options)
+    return this.#operations.purge({ topic, ...options }, callerOf(as))
+  }
+
+  /** Before anyone is let in: who was revoked before is known then. */
+  async start(): Promise<void> {
+    if (this.auth === 'required') await this.#revocations.start()
+  }
+
+  revoke(request: RevocationRequest): Promise<Revocation> {
+    this.#ensureOpen()
+    return this.#revocations.revoke(request)
+  }
+
+  createApiKey(request: ApiKeyRequest): Promise<CreatedApiKey> {
+    this.#ensureOpen()
+    return this.#apiKeys.create(request)
+  }
+
+  apiKeys(): Promise<readonly ApiKey[]> {
+    this.#ensureOpen()
+    return this.#apiKeys.list()
+  }
+
+  revokeApiKey(id: string): Promise<boolean> {
+    this.#ensureOpen()
+    return this.#apiKeys.revoke(id)
+  }
+
+  async reauthorize(userId?: string): Promise<void> {
+    await this.#access.reauthorize(userId)
+  }
+
+  use<Name extends OperationName>(
+    middleware: Middleware<Name>,
+    options: OperationMiddleware<Name> = {},
+  ): void {
+    this.#middlewares.use(middleware, options)
   }
 
   async applyRetention(): Promise<RetentionReport> {
@@ -373,8 +539,8 @@ class CarillonServer implements Carillon {
     this.#transport.attach(server)
   }
 
-  listen({ host = '127.0.0.1', port = 4000 } = {}): Promise<Address> {
-    return this.#transport.listen(host, port)
+  listen(options: ListenOptions = {}): Promise<Address> {
+    return this.#transport.listen(options)
   }
 
   health(): Promise<Health> {
@@ -414,11 +580,14 @@ class CarillonServer implements Carillon {
     await this.#resumeStore[Symbol.asyncDispose]()
     await this.#presence.close()
     await this.#consumers.close()
-    await this.#services.acks.close()
+    await this.#acks.close()
+    this.#publishLimiter.close()
+    clearInterval(this.#recheckTimer)
     await this.#log.close()
     await this.#hub.close()
     await this.#sweeper.close()
     await this.#bus.close()
+    await this.#revocations.close()
     await retentionClosed
     await this.database.close()
   }
@@ -426,13 +595,24 @@ class CarillonServer implements Carillon {
   async #open(request: SubscribeRequest, options: SubscribeOptions): Promise<Subscription> {
     this.#ensureOpen()
     options.signal?.throwIfAborted()
-    const subscription = await this.#services.subscriptions.open(
-      request,
-      viewerOf(options.as),
-      options,
-    )
-    if (options.signal !== undefined) subscription.closeOn(options.signal)
-    return subscription
+    return this.#operations.subscribe(request, callerOf(options.as, options.signal), options)
+  }
+
+  /** What is open stays so only as long as `authorize` says yes. */
+  #recheckEvery({ authorize, authorizeCacheMs }: CarillonOptions): NodeJS.Timeout | undefined {
+    if (authorize === undefined) return undefined
+    const everyMs = Math.max(100, authorizeCacheMs ?? DEFAULT_AUTHORIZE_CACHE_MS)
+    let isRunning = false
+    const recheck = async () => {
+      if (isRunning) return
+      isRunning = true
+      try {
+        await this.#access.recheck()
+      } finally {
+        isRunning = false
+      }
+    }
+    return setInterval(() => void recheck(), everyMs).unref()
   }
 
   #ensureOpen(): void {
@@ -444,6 +624,13 @@ class CarillonServer implements Carillon {
     else this.#logger.error({ error }, 'Something unexpected went wrong.')
   }
 }
+
+function callerOf(as: Identity | undefined, signal?: AbortSignal): Caller {
+  return { viewer: viewerOf(as), signal }
+}
+
+/** In open mode anyone may be anyone: how much one user publishes says nothing. */
+const UNLIMITED_PUBLISHES = { publishesPerSecondPerUser: 0, publishesPerSecondPerTopic: 0 }
 
 function handle(subscription: Subscription, handler: MessageHandler): HandlerSubscription {
   const ended = run(subscription, handler)

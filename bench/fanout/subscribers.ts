@@ -13,6 +13,8 @@ export interface Connecting extends Endpoint {
   readonly clients: number
   /** How many different selection sets they use, turn by turn. */
   readonly sets: number
+  /** What each client says of itself. Default: nothing. */
+  readonly connectionParams?: readonly object[]
 }
 
 export interface Received {
@@ -22,6 +24,11 @@ export interface Received {
   /** The fewest and the most frames of any client that reads. */
   readonly fewest: number
   readonly most: number
+}
+
+interface Opening {
+  readonly query: string
+  readonly connectionParams: object | undefined
 }
 
 interface Waiting {
@@ -34,7 +41,6 @@ const ACK = Buffer.from('"connection_ack"')
 const NEXT = Buffer.from('"type":"next"')
 const ERRORS = Buffer.from('"errors"')
 const AT_ONCE = 50
-const INIT = textFrame({ type: 'connection_init' })
 
 /** Clients with one subscription each to the same topic of the same server. */
 export class Subscribers implements ClientEvents {
@@ -46,25 +52,31 @@ export class Subscribers implements ClientEvents {
   #total = 0
   #bytes = 0
   #lost: string | undefined
+  #onLoss: ((error: Error) => void) | undefined
   #waiting: Waiting | undefined
 
-  async connect({ topic, after, clients, sets, ...endpoint }: Connecting): Promise<void> {
+  async connect(connecting: Connecting): Promise<void> {
+    const { topic, after, clients, sets, connectionParams, ...endpoint } = connecting
     let number = 0
     const lane = async () => {
       while (number < clients && this.#lost === undefined) {
-        const query = queryOf(topic, number++ % sets, after)
-        await this.#open(endpoint, query)
+        const index = number++
+        const query = queryOf(topic, index % sets, after)
+        await this.#open(endpoint, { query, connectionParams: connectionParams?.[index] })
       }
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, lane))
+    const lost = new Promise<never>((_, reject) => {
+      this.#onLoss = reject
+    })
+    await Promise.race([Promise.all(Array.from({ length: AT_ONCE }, lane)), lost])
     this.#check()
   }
 
-  async #open(endpoint: Endpoint, query: string): Promise<void> {
+  async #open(endpoint: Endpoint, { query, connectionParams }: Opening): Promise<void> {
     const client = new Client(endpoint, this)
     await client.opened()
     const acknowledged = new Promise<void>((resolve) => this.#onAck.set(client, resolve))
-    client.send(INIT)
+    client.send(textFrame({ type: 'connection_init', payload: connectionParams }))
     await acknowledged
     this.#frames.set(client, 0)
     client.send(textFrame({ id: randomUUID(), type: 'subscribe', payload: { query } }))
@@ -111,6 +123,10 @@ export class Subscribers implements ClientEvents {
     return this.#latencies.summary()
   }
 
+  close(): void {
+    for (const client of this.#frames.keys()) client.close()
+  }
+
   onContent(client: Client, buffer: Buffer, start: number, end: number): void {
     const frames = this.#frames.get(client)
     if (frames === undefined) this.#acknowledge(client, buffer.subarray(start, end))
@@ -148,7 +164,9 @@ export class Subscribers implements ClientEvents {
 
   #lose(reason: string): void {
     this.#lost ??= reason
-    this.#waiting?.reject(new Error(`A client was lost: ${reason}`))
+    const error = new Error(`A client was lost: ${reason}`)
+    this.#onLoss?.(error)
+    this.#waiting?.reject(error)
   }
 
   #check(): void {

@@ -18,14 +18,17 @@ interface ServerMessage {
   readonly payload?: { readonly errors?: readonly unknown[] }
 }
 
-const QUERY =
+export const PUBLISH =
   'mutation Publish($input: PublishInput!) { publish(input: $input) { message { id sequence publishedAt } } }'
 
-export async function connectPublisher(origin: string): Promise<SocketPublisher> {
+export async function connectPublisher(
+  origin: string,
+  connectionParams?: object,
+): Promise<SocketPublisher> {
   const socket = new WebSocket(`${origin.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
   await once(socket, 'open')
-  socket.send(JSON.stringify({ type: 'connection_init' }))
-  await once(socket, 'message')
+  socket.send(JSON.stringify({ type: 'connection_init', payload: connectionParams }))
+  await Promise.race([once(socket, 'message'), refusal(socket)])
   const waiting = new Map<string, Waiting>()
   socket.on('message', (data) => answer(JSON.parse(String(data)) as ServerMessage, waiting))
   socket.on('close', (code) => {
@@ -35,7 +38,7 @@ export async function connectPublisher(origin: string): Promise<SocketPublisher>
   return {
     publish(input) {
       const id = String(operations++)
-      const payload = { query: QUERY, variables: { input } }
+      const payload = { query: PUBLISH, variables: { input } }
       socket.send(JSON.stringify({ id, type: 'subscribe', payload }))
       return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
     },
@@ -45,6 +48,11 @@ export async function connectPublisher(origin: string): Promise<SocketPublisher>
       await closed
     },
   }
+}
+
+async function refusal(socket: WebSocket): Promise<never> {
+  const [code, reason] = await once(socket, 'close')
+  throw new Error(`refused with ${code}: ${reason}`)
 }
 
 /** The `complete` behind each result needs no look. */

@@ -3,6 +3,10 @@ import type { Cell } from './table.ts'
 export interface PartOptions {
   /** Small and short, to see that everything works. */
   readonly quick: boolean
+  /** How often each case is run, where that was asked for; what is run once passes over it. */
+  readonly runs?: number | undefined
+  /** How long each case is measured, where that was asked for. */
+  readonly seconds?: number | undefined
 }
 
 /** A table of what was measured. */

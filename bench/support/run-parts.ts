@@ -20,13 +20,15 @@ export async function runParts(suite: string, all: readonly Part[]): Promise<voi
   }
 }
 
-/** `--quick`, `--markdown`, and `--part=…`, as often as wanted. */
+/** `--quick`, `--markdown`, `--runs=4`, `--seconds=3`, and `--part=…`, as often as wanted. */
 function readCommandLine(parts: readonly Part[]): CommandLine {
   const all = parts.map(({ name }) => name)
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      seconds: { type: 'string' },
       part: { type: 'string', multiple: true, default: all },
     },
   })
@@ -35,7 +37,20 @@ function readCommandLine(parts: readonly Part[]): CommandLine {
     throw new Error(`There is no part "${unknown}"; there are ${all.join(', ')}.`)
   }
   const { quick, markdown } = values
-  return { quick, markdown, parts: parts.filter(({ name }) => values.part.includes(name)) }
+  return {
+    quick,
+    markdown,
+    runs: readNumber('runs', values.runs),
+    seconds: readNumber('seconds', values.seconds),
+    parts: parts.filter(({ name }) => values.part.includes(name)),
+  }
+}
+
+function readNumber(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (number > 0) return number
+  throw new Error(`--${name} is a number above 0.`)
 }
 
 /** What a part finds must not be lost because another fails. */

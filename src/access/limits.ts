@@ -1,4 +1,7 @@
-/** How much a caller may ask for at once. */
+/**
+ * How much callers may ask for, and hold, at once. A variable of the environment for each is made of its
+ * name: `CARILLON_LIMIT_PAYLOAD_BYTES` for `payloadBytes`. Errors name it in `extensions.limit`.
+ */
 export interface Limits {
   /** The payload's JSON text, in bytes of UTF-8. */
   readonly payloadBytes: number
@@ -30,7 +33,50 @@ export interface Limits {
   readonly maxPerSecond: number
   /** Ids in one `nodes`. */
   readonly nodes: number
+
+  /** WebSockets of one instance. */
+  readonly connections: number
+  /** WebSockets of one instance that come from one address. */
+  readonly connectionsPerAddress: number
+  /** WebSockets and event streams of one instance that are of one user. Not in open mode, where users are not told apart. */
+  readonly connectionsPerUser: number
+  /** WebSockets of one instance that have not said yet who they are; of more, the oldest are closed. */
+  readonly unauthenticatedConnections: number
+  /** How long a WebSocket may take to say who it is, in milliseconds. */
+  readonly initTimeoutMs: number
+  /** Operations under way over one WebSocket, each subscription one. */
+  readonly operationsPerSocket: number
+  /** Subscriptions that one WebSocket may start in a second; after a pause, `operationsPerSocket` at once. */
+  readonly subscribesPerSecond: number
+  /** Messages of the protocol that one WebSocket may send in a second; after a pause, twice as many. */
+  readonly messagesPerSecond: number
+  /** Messages that one user may publish in a second, over all instances. Not in open mode. 0: any number. */
+  readonly publishesPerSecondPerUser: number
+  /** Messages that users may publish to one topic in a second, over all instances. Not in open mode. 0: any number. */
+  readonly publishesPerSecondPerTopic: number
+  /** Pages of history that one user may have in flight on one instance. Not in open mode. */
+  readonly historyPagesPerUser: number
+  /** One message of a WebSocket, in bytes. */
+  readonly frameBytes: number
+  /** The body of a request, in bytes. */
+  readonly bodyBytes: number
+  /** Fields inside one another in an operation. */
+  readonly queryDepth: number
+  /** Tokens of a document. */
+  readonly queryTokens: number
+  /** Aliases in an operation. */
+  readonly queryAliases: number
+  /** Directives in an operation. */
+  readonly queryDirectives: number
+  /** What an operation may load: fields that are loaded, times the entries of the pages around them. */
+  readonly queryCost: number
+  /** What may wait for one client that does not read as fast as messages come, in bytes. */
+  readonly socketBufferBytes: number
+  /** What may wait for all clients of one instance, in bytes. */
+  readonly bufferBytes: number
 }
+
+export type LimitName = keyof Limits
 
 export const DEFAULT_LIMITS: Limits = {
   payloadBytes: 32 * 1024,
@@ -48,4 +94,31 @@ export const DEFAULT_LIMITS: Limits = {
   subscriptionTopics: 100,
   maxPerSecond: 1_000,
   nodes: 100,
+  connections: 50_000,
+  connectionsPerAddress: 10_000,
+  connectionsPerUser: 100,
+  unauthenticatedConnections: 1_000,
+  initTimeoutMs: 3_000,
+  operationsPerSocket: 1_000,
+  subscribesPerSecond: 200,
+  messagesPerSecond: 5_000,
+  publishesPerSecondPerUser: 1_000,
+  publishesPerSecondPerTopic: 10_000,
+  historyPagesPerUser: 20,
+  frameBytes: 8 * 1024 * 1024,
+  bodyBytes: 8 * 1024 * 1024,
+  queryDepth: 20,
+  queryTokens: 1_500,
+  queryAliases: 50,
+  queryDirectives: 50,
+  queryCost: 10_000,
+  socketBufferBytes: 1024 * 1024,
+  bufferBytes: 256 * 1024 * 1024,
+}
+
+export const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as LimitName[]
+
+/** The variable of the environment that sets a limit. */
+export function limitVariable(name: LimitName): string {
+  return `CARILLON_LIMIT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }

@@ -118,7 +118,13 @@ export function parseBatches(
   { subscriptionTopics, page }: ConsumeLimits,
 ): Pick<ConsumeOptions, 'topics' | 'batchSize' | 'maxBatches'> {
   if (!Array.isArray(topics) || topics.length < 1 || topics.length > subscriptionTopics) {
-    throw new CarillonError('INVALID_INPUT', `A consumer takes 1 to ${subscriptionTopics} topics.`)
+    throw new CarillonError(
+      'INVALID_INPUT',
+      `A consumer takes 1 to ${subscriptionTopics} topics.`,
+      {
+        limit: 'subscriptionTopics',
+      },
+    )
   }
   return {
     topics: topics.map(parseTopicPattern),

@@ -88,7 +88,7 @@ export class DeadLetters {
   #selection(request: DeadLetterRequest, userId: string, limit: number): DeadLetterSelection {
     const max = this.#parts.limits.page
     if (!Number.isInteger(limit) || limit < 1 || limit > max) {
-      throw new CarillonError('INVALID_LIMIT', `A limit is 1 to ${max}.`)
+      throw new CarillonError('INVALID_LIMIT', `A limit is 1 to ${max}.`, { limit: 'page' })
     }
     const { consumer } = request
     return {

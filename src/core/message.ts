@@ -111,6 +111,16 @@ abstract class CommonMessage {
   }
 }
 
+/** What can be changed about a message on the way to a subscriber. */
+export interface MessageChanges {
+  readonly topic?: TopicName
+  readonly type?: string
+  /** Any JSON value but null. */
+  readonly payload?: JsonValue
+  /** Any JSON value. */
+  readonly metadata?: JsonValue | null
+}
+
 /** A message with its place in the log. Immutable, and shared by everyone that it is delivered to. */
 export class Message extends CommonMessage {
   readonly ephemeral = false
@@ -124,6 +134,11 @@ export class Message extends CommonMessage {
     this.epoch = fields.epoch
     this.sequence = fields.sequence
     this.idempotencyKey = fields.idempotencyKey
+  }
+
+  /** Another one that differs in this; its id and its cursor follow its topic. */
+  with(changes: MessageChanges): Message {
+    return new Message({ ...fieldsOf(this), ...this, ...changed(changes) })
   }
 
   get id(): string {
@@ -148,6 +163,27 @@ export class EphemeralMessage extends CommonMessage {
   constructor(fields: EphemeralFields) {
     super(fields)
     this.id = fields.id
+  }
+
+  /** Another one that differs in this. */
+  with(changes: MessageChanges): EphemeralMessage {
+    return new EphemeralMessage({ ...fieldsOf(this), ...this, ...changed(changes) })
+  }
+}
+
+function fieldsOf({ payloadText, metadataText }: CommonMessage) {
+  return { payload: payloadText, metadata: metadataText }
+}
+
+/** In the form of the fields. */
+function changed({ topic, type, payload, metadata }: MessageChanges) {
+  return {
+    ...(topic === undefined ? {} : { topic }),
+    ...(type === undefined ? {} : { type }),
+    ...(payload === undefined ? {} : { payload: JSON.stringify(payload) as JsonText }),
+    ...(metadata === undefined
+      ? {}
+      : { metadata: metadata === null ? null : (JSON.stringify(metadata) as JsonText) }),
   }
 }
 

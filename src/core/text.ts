@@ -9,15 +9,23 @@ export const MAX_ID_LENGTH = 128
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/
 
 /**
- * A name that a person or a program chose: 1 to `maxLength` UTF-16 code units, without control
+ * A name that a person or a program chose: 1 to `max` UTF-16 code units, without control
  * characters and lone surrogates, which databases and terminals do not give back as they were.
+ * @param max a bound, or a limit by its name, which is said where the text is longer
  * @throws CarillonError INVALID_INPUT
  */
-export function parseText(value: unknown, what: string, maxLength: number): string {
+export function parseText(
+  value: unknown,
+  what: string,
+  max: number | { readonly limit: string; readonly max: number },
+): string {
+  const maxLength = typeof max === 'number' ? max : max.max
   if (isText(value, maxLength)) return value
+  const isTooLong = typeof value === 'string' && value.length > maxLength
   throw new CarillonError(
     'INVALID_INPUT',
     `${what} is 1 to ${maxLength} characters, without control characters.`,
+    isTooLong && typeof max === 'object' ? { limit: max.limit } : {},
   )
 }
 
@@ -45,7 +53,9 @@ export function parseFilter(
     throw new CarillonError('INVALID_INPUT', `\`${name}\` is a list of texts.`)
   }
   if (values.length > max) {
-    throw new CarillonError('INVALID_INPUT', `\`${name}\` takes at most ${max} values.`)
+    throw new CarillonError('INVALID_INPUT', `\`${name}\` takes at most ${max} values.`, {
+      limit: 'filterValues',
+    })
   }
   return values.filter((value) => !value.includes('\0'))
 }

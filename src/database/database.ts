@@ -24,3 +24,18 @@ export interface MigrationSession {
 export class DatabaseStartError extends Error {
   override readonly name = 'DatabaseStartError'
 }
+
+/** A data directory that another process has. */
+export class DirectoryInUseError extends DatabaseStartError {
+  readonly directory: string
+  readonly holder: { readonly pid: number; readonly host: string }
+
+  constructor(directory: string, holder: { readonly pid: number; readonly host: string }) {
+    super(
+      `The data directory ${directory} is in use by another Carillon (process ${holder.pid} on ${holder.host}). ` +
+        'Stop it, or set CARILLON_DATA_DIR to another directory; for several instances set DATABASE_URL.',
+    )
+    this.directory = directory
+    this.holder = holder
+  }
+}

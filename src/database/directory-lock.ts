@@ -12,7 +12,7 @@ import {
 } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseStartError } from './database.ts'
+import { DirectoryInUseError } from './database.ts'
 
 export interface DirectoryLock {
   /** Lets the next process have the directory. */
@@ -46,7 +46,7 @@ const LOCK_FILE = /^lock\.(\d+)$/
  * one process only, and then removes the older ones. Nobody ever touches the file of another holder,
  * and a released one stays as a tombstone, so that numbers only grow: a process that was slow finds
  * its number taken, or a higher one in place.
- * @throws DatabaseStartError where another process has it
+ * @throws DirectoryInUseError where another process has it
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const draft = join(directory, `draft.${randomUUID()}`)
@@ -83,10 +83,7 @@ async function refuseLiving(directory: string, newest: number): Promise<void> {
   const file = lockFile(directory, newest)
   const holder = await readHolder(file)
   if (holder === undefined || !(await isAlive(holder, file))) return
-  throw new DatabaseStartError(
-    `The data directory ${directory} is in use by another Carillon (process ${holder.pid} on ${holder.host}). ` +
-      'Stop it, or set CARILLON_DATA_DIR to another directory; for several instances set DATABASE_URL.',
-  )
+  throw new DirectoryInUseError(directory, holder)
 }
 
 async function lockNumbers(directory: string): Promise<readonly number[]> {

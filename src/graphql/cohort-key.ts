@@ -73,7 +73,7 @@ class KeyWriter {
     const root = schema.getSubscriptionType() ?? undefined
     const selections = this.#selectionSet(operation.selectionSet, root)
     const parts = [this.#directives(operation.directives), selections]
-    if (this.#isPerViewer) parts.push(JSON.stringify([viewer.kind, viewer.userId, viewer.clientId]))
+    if (this.#isPerViewer) parts.push(textOf(viewer))
     return { text: parts.join('\n'), isPerViewer: this.#isPerViewer }
   }
 
@@ -189,4 +189,9 @@ class KeyWriter {
     const type = declared === undefined ? undefined : getNamedType(declared.type)
     return isCompositeType(type) ? type : undefined
   }
+}
+
+/** Everything of a viewer that a field can look at. */
+function textOf({ kind, userId, clientId, capabilities, expiresAt, tokenId, claims }: Viewer) {
+  return JSON.stringify([kind, userId, clientId, capabilities.list, expiresAt, tokenId, claims])
 }

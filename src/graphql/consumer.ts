@@ -62,8 +62,8 @@ builder.queryFields((t) => ({
       topic: t.arg({ type: 'TopicName', required: true }),
       name: t.arg.id({ required: true }),
     },
-    resolve: async (_root, { topic, name }, { services, viewer }) =>
-      (await services.acks.consumer(topic, name, viewer.userId)) ?? null,
+    resolve: async (_root, args, context) =>
+      (await context.operations.consumer(args, context)) ?? null,
   }),
 }))
 
@@ -73,6 +73,6 @@ builder.mutationFields((t) => ({
     description:
       'Records how far a durable reader has come. An ack behind an earlier one changes nothing; one past the head is INVALID_INPUT.',
     args: { input: t.arg({ type: AckInput, required: true }) },
-    resolve: (_root, { input }, { services, viewer }) => services.acks.ack(input, viewer.userId),
+    resolve: (_root, { input }, context) => context.operations.ack(input, context),
   }),
 }))

@@ -100,7 +100,7 @@ builder.queryFields((t) => ({
       first: t.arg.int({ description: '1 to 1000.' }),
       after: t.arg({ type: 'Cursor', description: 'Only those of messages behind this cursor.' }),
     },
-    resolve: (_root, args, { services, viewer }) => services.deadLetters.page(args, viewer.userId),
+    resolve: (_root, args, context) => context.operations.deadLetters(args, context),
   }),
 }))
 
@@ -110,14 +110,12 @@ builder.mutationFields((t) => ({
     description:
       'Puts dead letters back to their consumer, which handles them again; returns how many.',
     args: actionArgs(t),
-    resolve: (_root, args, { services, viewer }) =>
-      services.deadLetters.replay(args, viewer.userId),
+    resolve: (_root, args, context) => context.operations.replayDeadLetters(args, context),
   }),
   discardDeadLetters: t.field({
     type: 'Int',
     description: 'Deletes dead letters; returns how many.',
     args: actionArgs(t),
-    resolve: (_root, args, { services, viewer }) =>
-      services.deadLetters.discard(args, viewer.userId),
+    resolve: (_root, args, context) => context.operations.discardDeadLetters(args, context),
   }),
 }))

@@ -10,6 +10,7 @@ interface ErrorExtensions {
   readonly retryable: boolean
   readonly retryAfterMs?: number
   readonly gap?: Gap
+  readonly limit?: string
 }
 
 /** An error of the catalogue as GraphQL carries it, at a node of the document. Anything else passes. */
@@ -96,12 +97,19 @@ function messageOf(located: GraphQLError, message: string): string {
   return located.message.endsWith(message) ? located.message : message
 }
 
-function extensionsOf({ code, retryable, retryAfterMs, gap }: CarillonError): ErrorExtensions {
+function extensionsOf({
+  code,
+  retryable,
+  retryAfterMs,
+  gap,
+  limit,
+}: CarillonError): ErrorExtensions {
   return {
     code,
     retryable,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(gap === undefined ? {} : { gap }),
+    ...(limit === undefined ? {} : { limit }),
   }
 }
 

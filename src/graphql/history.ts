@@ -30,6 +30,6 @@ builder.queryFields((t) => ({
     description:
       'History. With neither `first` nor `last`: the newest 25, or with `after` the 25 that follow it.',
     args: { topic: t.arg({ type: 'TopicName', required: true }), ...historyArgs(t) },
-    resolve: (_root, args, { services, viewer }) => services.history.page(args, viewer),
+    resolve: (_root, args, context) => context.operations.history(args, context),
   }),
 }))

@@ -3,7 +3,6 @@ import type { DeadLetter } from '../consumers/dead-letter-store.ts'
 import { decodeGlobalId } from '../core/global-id.ts'
 import { type AnyMessage, EphemeralMessage, Message } from '../core/message.ts'
 import type { TopicState } from '../log/log.ts'
-import { CarillonError } from '../protocol/errors.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 
@@ -35,31 +34,30 @@ builder.queryFields((t) => ({
     nullable: { list: false, items: true },
     description: 'As `node`, for at most 100 ids, in their order.',
     args: { ids: t.arg.idList({ required: true }) },
-    resolve: (_root, { ids }, context) => {
-      const max = context.services.limits.nodes
-      if (ids.length > max) {
-        throw new CarillonError('INVALID_INPUT', `\`nodes\` takes at most ${max} ids.`)
-      }
+    resolve: async (_root, { ids }, context) => {
+      await context.operations.ensureFewNodes(ids)
       return Promise.all(ids.map((id) => load(id, context)))
     },
   }),
 }))
 
-async function load(id: string, { services, viewer }: GraphQLContext): Promise<NodeValue | null> {
+/** What the caller may not see is not there. */
+async function load(id: string, context: GraphQLContext): Promise<NodeValue | null> {
+  const { operations, viewer } = context
   const node = decodeGlobalId(id)
   switch (node?.kind) {
     case undefined:
       return null
     case 'Topic':
-      return services.log.topic(node.topic)
+      return (await operations.visibleTopic(node, context)) ?? null
     case 'Message':
-      return (await services.log.message(node.topic, node, viewer)) ?? null
+      return (await operations.message(node, context)) ?? null
     case 'Consumer':
       if (node.userId !== viewer.userId) return null
-      return (await services.acks.consumer(node.topic, node.name, node.userId)) ?? null
+      return (await operations.visibleConsumer(node, context)) ?? null
     case 'DeadLetter':
       if (node.userId !== viewer.userId) return null
-      return (await services.deadLetters.letter(node, node)) ?? null
+      return (await operations.deadLetter({ ...node, consumer: node.name }, context)) ?? null
     default:
       return node satisfies never
   }

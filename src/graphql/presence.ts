@@ -75,7 +75,7 @@ builder.queryFields((t) => ({
     type: [PresenceMember],
     description: 'Who is in a topic, in the order of their user ids.',
     args: { topic: t.arg({ type: 'TopicName', required: true }) },
-    resolve: (_root, { topic }, { services }) => services.presence.members(topic),
+    resolve: (_root, args, context) => context.operations.members(args, context),
   }),
 }))
 
@@ -91,8 +91,7 @@ builder.mutationFields((t) => ({
         description: 'Any JSON value, at most 4 KiB encoded; null for none.',
       }),
     },
-    resolve: (_root, { topic, state }, { services, viewer, connection }) =>
-      services.presence.update({ topic, state }, viewer, connection?.id),
+    resolve: (_root, args, context) => context.operations.updatePresence(args, context),
   }),
 }))
 
@@ -111,11 +110,7 @@ builder.subscriptionFields((t) => ({
       }),
       enter: t.arg({ type: PresenceInput }),
     },
-    subscribe: async (_root, args, { services, viewer, signal, connection }) => {
-      const subscription = await services.presence.open(args, viewer, connection)
-      if (signal !== undefined) subscription.closeOn(signal)
-      return subscription
-    },
+    subscribe: (_root, args, context) => context.operations.presence(args, context),
     resolve: (event) => event,
   }),
 }))

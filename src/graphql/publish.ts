@@ -53,13 +53,12 @@ builder.mutationFields((t) => ({
     type: PublishPayload,
     description: 'Publishes a message; answers once it is committed.',
     args: { input: t.arg({ type: PublishInput, required: true }) },
-    resolve: (_root, { input }, { services, viewer }) => services.publisher.publish(input, viewer),
+    resolve: (_root, { input }, context) => context.operations.publish(input, context),
   }),
   publishMany: t.field({
     type: [PublishPayload],
     description: 'All or nothing, in one commit, in this order. At most 100.',
     args: { inputs: t.arg({ type: [PublishInput], required: true }) },
-    resolve: async (_root, { inputs }, { services, viewer }) =>
-      services.publisher.publishMany(inputs, viewer),
+    resolve: async (_root, { inputs }, context) => context.operations.publishMany(inputs, context),
   }),
 }))

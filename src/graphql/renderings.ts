@@ -7,6 +7,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql'
 import type { AnyMessage } from '../core/message.ts'
+import type { Delivery } from '../hub/delivery.ts'
 import type { Body, Rendering } from '../hub/rendering.ts'
 import type { TopicEvent } from '../hub/topic-event.ts'
 import type { PresenceEvent } from '../presence/presence-event.ts'
@@ -51,26 +52,74 @@ export class Renderings {
     return this.#byKey.size + this.#ofPresence.size
   }
 
-  /** @param tellsEvents whether the operation subscribes to events, or to messages only */
-  use(args: LiveArgs, tellsEvents = false): RenderingUse {
-    return use(this.#byKey, args, (own) => {
+  use(args: LiveArgs, source: RenderedSource = MESSAGES): RenderingUse {
+    return use(this.#byKey, args, source.delivery?.cohort, (own) => {
       const execution = new Execution(own, this.#report)
-      return tellsEvents ? new EventRendering(execution) : execution
+      if (source.tellsEvents) {
+        const delivery = source.delivery as Delivery<TopicEvent> | undefined // as it tells events
+        const shows = {
+          render: (event: TopicEvent) => execution.execute(event),
+          fail: (error: unknown) => execution.fail(error),
+        }
+        return new EventRendering(delivery === undefined ? shows : behind(delivery, shows))
+      }
+      const delivery = source.delivery as Delivery<AnyMessage> | undefined // as it tells messages
+      return delivery === undefined ? execution : behind(delivery, execution)
     })
   }
 
-  usePresence(args: LiveArgs): RenderingUse<PresenceRendering> {
-    return use(this.#ofPresence, args, (own) => new PresenceExecution(own, this.#report))
+  usePresence(args: LiveArgs, delivery?: Delivery<PresenceEvent>): RenderingUse<PresenceRendering> {
+    return use(this.#ofPresence, args, delivery?.cohort, (own) => {
+      const execution = new PresenceExecution(own, this.#report)
+      return delivery === undefined ? execution : behind(delivery, execution)
+    })
   }
+}
+
+/** What is to be rendered: messages, or events, and what stands in front of the subscriber. */
+export interface RenderedSource {
+  readonly tellsEvents: boolean
+  readonly delivery: Delivery<AnyMessage> | Delivery<TopicEvent> | undefined
+}
+
+const MESSAGES: RenderedSource = { tellsEvents: false, delivery: undefined }
+
+/** Shows something, and what goes wrong instead. */
+interface Shows<Shown> {
+  render(shown: Shown): Body | Promise<Body>
+  fail(error: unknown): Body
+}
+
+const NOTHING: Body = Buffer.alloc(0)
+
+/** Renders what a delivery makes of things, once for all; what it throws is shown in their place. */
+function behind<Shown extends object>(delivery: Delivery<Shown>, shows: Shows<Shown>) {
+  const bodies = new WeakMap<Shown, Promise<Body>>()
+  const deliver = async (shown: Shown): Promise<Body> => {
+    try {
+      const delivered = await delivery.through(shown)
+      return delivered === undefined ? NOTHING : await shows.render(delivered)
+    } catch (error) {
+      return shows.fail(error)
+    }
+  }
+  const render = (shown: Shown): Promise<Body> => {
+    const body = bodies.get(shown) ?? deliver(shown)
+    bodies.set(shown, body)
+    return body
+  }
+  return { render }
 }
 
 /** @param make given the arguments of an operation that may stand for all that share its key */
 function use<R>(
   byKey: Map<string, Shared<R>>,
   args: LiveArgs,
+  cohort: string | undefined,
   make: (args: ExecutionArgs) => R,
 ): RenderingUse<R> {
-  const { text, isPerViewer } = keyOf(args)
+  const { text: selection, isPerViewer } = keyOf(args)
+  const text = cohort === undefined ? selection : `${selection}\n\n${cohort}`
   const shared = byKey.get(text) ?? {
     rendering: make(isPerViewer ? args : withoutViewer(args)),
     users: 0,
@@ -104,14 +153,18 @@ class PresenceExecution implements PresenceRendering {
     this.#bodies.set(event, body)
     return body
   }
+
+  fail(error: unknown): Body {
+    return this.#execution.fail(error)
+  }
 }
 
-/** Renders events by executing the operation for each of them. */
+/** Shows messages as events, too. */
 class EventRendering implements Rendering {
   readonly renderEvent: (event: TopicEvent) => Body | Promise<Body>
 
-  constructor(execution: Execution) {
-    this.renderEvent = (event) => execution.execute(event)
+  constructor(shows: Pick<Shows<TopicEvent>, 'render'>) {
+    this.renderEvent = (event) => shows.render(event)
   }
 
   render(message: AnyMessage): Body | Promise<Body> {
@@ -148,6 +201,11 @@ class Execution implements Rendering {
     }
   }
 
+  /** What is shown in the place of something that went wrong. */
+  fail(error: unknown): Body {
+    return this.#encode(failed(error))
+  }
+
   #encode(result: ExecutionResult): Body {
     const formatted = formatResult(result, this.#report)
     // Where a field stands in the document is not the same for all who share this.
@@ -182,9 +240,9 @@ function operationOf(
 
 /** For all viewers at once: a field that says it is shared and looks at the viewer fails. */
 function withoutViewer(args: LiveArgs): ExecutionArgs {
-  const { services } = args.contextValue
+  const { operations } = args.contextValue
   const contextValue = {
-    services,
+    operations,
     get viewer(): never {
       throw new Error('A field that is shared looked at the viewer.')
     },

@@ -46,6 +46,6 @@ builder.mutationFields((t) => ({
     description:
       "Saves a topic's state in the place of an older one; one behind that which is stored is SEQUENCE_CONFLICT, one past the head INVALID_INPUT.",
     args: { input: t.arg({ type: SnapshotInput, required: true }) },
-    resolve: (_root, { input }, { services }) => services.snapshots.save(input),
+    resolve: (_root, { input }, context) => context.operations.saveSnapshot(input, context),
   }),
 }))

@@ -11,11 +11,7 @@ builder.subscriptionFields((t) => ({
       'Messages as they are published; with `after`, `last` or `consumer`, first those that were missed. One value coerces to a list: messages(topics: "chat:1").',
     extensions: carillon({ live: true, shared: true }),
     args: { ...subscriptionArgs(t), onGap: t.arg({ type: GapPolicy, defaultValue: 'FAIL' }) },
-    subscribe: async (_root, args, { services, viewer, signal, resume, connection }) => {
-      const subscription = await services.subscriptions.open(args, viewer, { resume, connection })
-      if (signal !== undefined) subscription.closeOn(signal)
-      return subscription
-    },
+    subscribe: (_root, args, context) => context.operations.subscribe(args, context),
     resolve: (message) => message,
   }),
   events: t.field({
@@ -31,14 +27,7 @@ builder.subscriptionFields((t) => ({
           'Start with the newest snapshot of each topic, then replay what came after it. A cursor, or what a consumer has acknowledged, comes before the snapshot where the messages behind it are kept.',
       }),
     },
-    subscribe: async (_root, args, { services, viewer, signal, resume, connection }) => {
-      const subscription = await services.subscriptions.openEvents(args, viewer, {
-        resume,
-        connection,
-      })
-      if (signal !== undefined) subscription.closeOn(signal)
-      return subscription
-    },
+    subscribe: (_root, args, context) => context.operations.subscribeToEvents(args, context),
     resolve: (event) => event,
   }),
 }))

@@ -1,10 +1,7 @@
-import { type Cursor, decodeCursor, encodeCursor } from '../core/cursor.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { encodeTopicId } from '../core/global-id.ts'
-import { BEFORE_ALL } from '../core/sequence.ts'
-import { parseTopicPrefix } from '../core/topic-name.ts'
-import { parseLimit } from '../log/history.ts'
 import type { TopicState, TopicsPage } from '../log/log.ts'
-import { CarillonError } from '../protocol/errors.ts'
+import { listCursor } from '../operations/topics.ts'
 import { builder } from './builder.ts'
 import { historyArgs } from './history.ts'
 import { MessageConnection } from './message.ts'
@@ -38,20 +35,20 @@ Topic.implement({
       type: MessageConnection,
       description: "The topic's history, as `Query.messages`.",
       args: historyArgs(t),
-      resolve: ({ name }, args, { services, viewer }) =>
-        services.history.page({ topic: name, ...args }, viewer),
+      resolve: ({ name }, args, context) =>
+        context.operations.history({ topic: name, ...args }, context),
     }),
     presence: t.field({
       type: [PresenceMember],
       description: 'Who is in the topic, in the order of their user ids.',
-      resolve: ({ name }, _args, { services }) => services.presence.members(name),
+      resolve: ({ name }, _args, context) => context.operations.members({ topic: name }, context),
     }),
     snapshot: t.field({
       type: Snapshot,
       nullable: true,
       description: 'The newest state that was saved; null where none was.',
-      resolve: async ({ name }, _args, { services }) =>
-        (await services.snapshots.snapshot(name)) ?? null,
+      resolve: async ({ name }, _args, context) =>
+        (await context.operations.snapshot({ topic: name }, context)) ?? null,
     }),
   }),
 })
@@ -97,8 +94,7 @@ builder.mutationFields((t) => ({
           'Purge only while the topic has this epoch, and leave it as it is where it has not: a retry then removes nothing newer.',
       }),
     },
-    resolve: (_root, { topic, expectedEpoch }, { services }) =>
-      services.purger.purge(topic, { expectedEpoch }),
+    resolve: (_root, args, context) => context.operations.purge(args, context),
   }),
 }))
 
@@ -107,36 +103,21 @@ builder.queryFields((t) => ({
     type: Topic,
     description: 'Where a topic stands.',
     args: { name: t.arg({ type: 'TopicName', required: true }) },
-    resolve: (_root, { name }, { services }) => services.log.topic(name),
+    resolve: (_root, { name }, context) => context.operations.topic({ topic: name }, context),
   }),
   topics: t.field({
     type: TopicConnection,
-    description: 'The topics that have messages, by name; the first 25 where `first` is not given.',
+    description:
+      'The topics that have messages and that the caller may read, by name; the first 25 where `first` is not given.',
     args: {
       prefix: t.arg.string({ description: 'Only names that begin with this.' }),
       first: t.arg.int({ description: '1 to 1000.' }),
       after: t.arg({ type: 'Cursor', description: 'Only names behind the one of this cursor.' }),
     },
-    resolve: (_root, { prefix, first, after }, { services }) =>
-      services.log.topics({
-        prefix: parseTopicPrefix(prefix ?? ''),
-        limit: parseLimit(first, services.limits.page),
-        after: after == null ? undefined : nameOf(after),
-      }),
+    resolve: (_root, args, context) => context.operations.topics(args, context),
   }),
 }))
 
-/** In a list of topics, a cursor stands for the name: its position is that before all messages. */
-function listCursor({ name, epoch }: TopicState): Cursor {
-  return encodeCursor({ topic: name, epoch, sequence: BEFORE_ALL })
-}
-
 function cursorOf(topic: TopicState | undefined): Cursor | undefined {
   return topic === undefined ? undefined : listCursor(topic)
-}
-
-function nameOf(cursor: Cursor) {
-  const { topic, sequence } = decodeCursor(cursor)
-  if (sequence === BEFORE_ALL) return topic
-  throw new CarillonError('INVALID_CURSOR', 'This is the cursor of a message, not of a topic.')
 }

@@ -121,14 +121,14 @@ export class Feed implements Sender {
 
   /** @param isResumed whether the subscriber may have got it on the connection before this one */
   send(body: Body, isResumed = false): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || body.length === 0) return
     if (this.#throttle === undefined) this.#push(body, 0, isResumed)
     else this.#throttle.offer({ body, isEvent: false, isResumed })
   }
 
   /** What is told besides messages: never left out. */
   sendEvent(body: Body): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || body.length === 0) return
     if (this.#throttle === undefined) this.#push(body, 0, false)
     else this.#throttle.offer({ body, isEvent: true, isResumed: false })
   }

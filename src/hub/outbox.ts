@@ -47,6 +47,9 @@ const NO_BYTES = Buffer.alloc(0)
 /** A text of the protocol itself stands alone. */
 const PROTOCOL: Sender = { prefix: NO_BYTES, isClosed: false }
 
+/** One that keeps its place among the results, also while these are held. */
+const IN_ORDER: Sender = { prefix: NO_BYTES, isClosed: false }
+
 /**
  * The frames for one WebSocket: what comes in one tick leaves in one write. Besides it, only `ws` writes
  * to the socket, and only whole control frames. While the client does not take what was written, the
@@ -72,6 +75,8 @@ export class Outbox {
   /** When the client last took something, on the clock of `performance.now()`. */
   #progressAt = 0
   #drained: (() => void)[] = []
+  /** What is not to be sent before the outbox wakes; undefined while it is awake. */
+  #held: Entry[] | undefined
 
   constructor(sink: Sink, all: Outboxes, listener: OutboxListener) {
     this.#sink = sink
@@ -90,6 +95,7 @@ export class Outbox {
 
   /** Whether messages that come now may wait here. */
   get hasRoom(): boolean {
+    if (this.#held !== undefined) return false
     if (!this.#isBlocked && this.#waiting === 0) return true
     const { maxBytes } = this.#all.bounds
     return this.bytes < maxBytes && !(this.#isBlocked && this.#all.isOverBudget)
@@ -97,7 +103,7 @@ export class Outbox {
 
   /** Whether those who are behind may read on. */
   get wantsMore(): boolean {
-    return !this.#isClosed && this.bytes < this.#all.bounds.chunkBytes
+    return !this.#isClosed && !this.isResting && this.bytes < this.#all.bounds.chunkBytes
   }
 
   get catchUp(): CatchUp {
@@ -105,18 +111,49 @@ export class Outbox {
     return this.#catchUp
   }
 
+  /** Whether only texts of the protocol are sent. */
+  get isResting(): boolean {
+    return this.#held !== undefined
+  }
+
+  /**
+   * From now on only texts of the protocol are sent. Those who are fed find no room, and are behind until
+   * the outbox wakes. Idempotent.
+   */
+  rest(): void {
+    if (this.#isClosed || this.#held !== undefined) return
+    this.flush()
+    this.#held = this.#entries.filter(({ sender }) => sender !== PROTOCOL)
+    this.#entries = this.#entries.filter(({ sender }) => sender === PROTOCOL)
+    this.#waiting = this.#entries.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** Everything is sent again, first what was held. Idempotent. */
+  wake(): void {
+    const held = this.#held
+    if (this.#isClosed || held === undefined) return
+    this.#held = undefined
+    for (const entry of held) this.#add(entry)
+    if (!this.#isBlocked) this.flush()
+  }
+
   /** Adds a body between the sender's prefix and a suffix. */
   push(sender: Sender, body: Buffer, suffix: Buffer): void {
     if (this.#isClosed) return
     const { tick } = this.#all
-    if (tick.isEnding && !this.#isBlocked && this.#entries.length === 0) {
+    if (tick.isEnding && this.#isIdle) {
       this.#write(this.#all.template.chunk([{ prefix: sender.prefix, body, suffix }]))
       this.#settle()
       return
     }
     const bytes = sender.prefix.length + body.length + suffix.length
-    this.#entries.push({ sender, body, suffix, bytes })
-    this.#waiting += bytes
+    const entry = { sender, body, suffix, bytes }
+    // What was being rendered when the outbox went to rest.
+    if (this.#held !== undefined && sender !== PROTOCOL) {
+      this.#held.push(entry)
+      return
+    }
+    this.#add(entry)
     if (this.#isBlocked) this.#account(this.bytes)
     else if (tick.isEnding) this.flush()
     else tick.write(this)
@@ -134,6 +171,11 @@ export class Outbox {
     return new Promise((resolve) => this.#drained.push(resolve))
   }
 
+  /** Adds a text of the protocol that says something about the results before it. */
+  sendInOrder(text: string): void {
+    this.push(IN_ORDER, Buffer.from(text), NO_BYTES)
+  }
+
   /** Writes what waits, as far as the socket takes it. */
   flush(): void {
     while (!this.#isBlocked && !this.#isClosed && this.#entries.length > 0) {
@@ -149,6 +191,7 @@ export class Outbox {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#entries = []
+    this.#held = undefined
     this.#waiting = 0
     this.#account(0)
     this.#all.remove(this)
@@ -161,6 +204,15 @@ export class Outbox {
       this.#all.remove(this)
       this.#listener.onStalled()
     }
+  }
+
+  get #isIdle(): boolean {
+    return !this.#isBlocked && this.#entries.length === 0 && this.#held === undefined
+  }
+
+  #add(entry: Entry): void {
+    this.#entries.push(entry)
+    this.#waiting += entry.bytes
   }
 
   /** The chunk may be that of the next socket, too. */

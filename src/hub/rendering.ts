@@ -1,7 +1,10 @@
 import type { AnyMessage } from '../core/message.ts'
 import type { TopicEvent } from './topic-event.ts'
 
-/** A message as some subscribers get it: UTF-8 text of a JSON object, shared by all of them. */
+/**
+ * A message as some subscribers get it: UTF-8 text of a JSON object, shared by all of them. An empty one is
+ * not sent.
+ */
 export type Body = Buffer
 
 /** How a message is shown. Subscribers that show messages in the same way share one of these. */

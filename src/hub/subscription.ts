@@ -1,6 +1,7 @@
 import type { AnyMessage } from '../core/message.ts'
 import type { Baseline, Places } from '../core/resume.ts'
 import type { TopicName, TopicWildcard } from '../core/topic-name.ts'
+import type { Delivery } from './delivery.ts'
 import { Feed, type FeedTarget } from './feed.ts'
 import type { LiveTopic } from './live-topic.ts'
 import { Pull, type PullOptions } from './pull.ts'
@@ -38,7 +39,8 @@ export class Subscription<Item = AnyMessage>
   #end: (() => void) | undefined
   #ended: Promise<void> | undefined
   #unlisten: (() => void) | undefined
-  #onClosed: (() => void) | undefined
+  readonly #onClosed: (() => void)[] = []
+  #delivery: Delivery<Item> | undefined
   #dropped = 0
   readonly #patterns = new Map<TopicWildcard, { readonly baseline: Baseline }>()
   #places: Places | undefined
@@ -146,7 +148,17 @@ export class Subscription<Item = AnyMessage>
   /** Calls back once it has ended. */
   onClosed(callback: () => void): void {
     if (this.#closed) callback()
-    else this.#onClosed = callback
+    else this.#onClosed.push(callback)
+  }
+
+  /** What stands between the topics and the subscriber; who feeds has to go through it by itself. */
+  get delivery(): Delivery<Item> | undefined {
+    return this.#delivery
+  }
+
+  /** Before the first `next()`. */
+  deliverBy(delivery: Delivery<Item>): void {
+    this.#delivery = delivery
   }
 
   get isClosed(): boolean {
@@ -161,7 +173,7 @@ export class Subscription<Item = AnyMessage>
     for (const { release } of this.#topics.values()) release()
     this.#topics.clear()
     this.#end?.()
-    this.#onClosed?.()
+    for (const callback of this.#onClosed.splice(0)) callback()
     this.#options.onClose()
   }
 
@@ -184,8 +196,9 @@ export class Subscription<Item = AnyMessage>
     return { topics, baselines: new Map(baselines) }
   }
 
-  /** Ends the subscription; whoever takes its messages is told. */
+  /** Ends the subscription; whoever takes its messages is told. What waits for its socket is not sent. */
   fail(error: unknown): void {
+    if (this.#closed) return
     this.#failure = { error }
     this.close()
   }
@@ -213,7 +226,8 @@ export class Subscription<Item = AnyMessage>
       for (;;) {
         const item = await pull.take()
         if (item === undefined) break
-        yield item
+        const delivered = this.#delivery === undefined ? item : await this.#delivery.through(item)
+        if (delivered !== undefined && !this.#closed) yield delivered
       }
       // Pushed from now on: who was already waiting for a message waits for the end.
       if (this.#way !== pull) await this.#untilEnd()

@@ -170,7 +170,9 @@ export class Subscriptions {
   #patterns({ topics }: TopicsRequest): readonly TopicPattern[] {
     const max = this.#limits.subscriptionTopics
     if (!Array.isArray(topics) || topics.length < 1 || topics.length > max) {
-      throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`)
+      throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`, {
+        limit: 'subscriptionTopics',
+      })
     }
     return topics.map(parseTopicPattern)
   }
@@ -195,7 +197,7 @@ export class Subscriptions {
     if (last == null) return undefined
     const max = this.#limits.page
     if (Number.isInteger(last) && last >= 1 && last <= max) return last
-    throw new CarillonError('INVALID_LIMIT', `\`last\` is 1 to ${max}.`)
+    throw new CarillonError('INVALID_LIMIT', `\`last\` is 1 to ${max}.`, { limit: 'page' })
   }
 
   #maxPerSecond({ maxPerSecond }: TopicsRequest): number | undefined {
@@ -204,7 +206,9 @@ export class Subscriptions {
     if (Number.isInteger(maxPerSecond) && maxPerSecond >= 1 && maxPerSecond <= max) {
       return maxPerSecond
     }
-    throw new CarillonError('INVALID_LIMIT', `\`maxPerSecond\` is 1 to ${max}.`)
+    throw new CarillonError('INVALID_LIMIT', `\`maxPerSecond\` is 1 to ${max}.`, {
+      limit: 'maxPerSecond',
+    })
   }
 }
 

@@ -88,7 +88,7 @@ function parse(request: HistoryRequest, reader: Reader, limits: HistoryLimits): 
 export function parseLimit(limit: number | null | undefined, max: number): number {
   if (limit == null) return Math.min(DEFAULT_PAGE, max)
   if (Number.isInteger(limit) && limit >= 1 && limit <= max) return limit
-  throw new CarillonError('INVALID_LIMIT', `A limit is 1 to ${max}.`)
+  throw new CarillonError('INVALID_LIMIT', `A limit is 1 to ${max}.`, { limit: 'page' })
 }
 
 function parseCursor(topic: TopicName, cursor: string | null | undefined): Position | undefined {

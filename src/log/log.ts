@@ -127,6 +127,13 @@ export interface TopicsQuery {
   readonly limit: number
   /** Only names behind this one. */
   readonly after?: TopicName | undefined
+  /** Only these, and those under one of these prefixes. */
+  readonly within?: TopicSelection | undefined
+}
+
+export interface TopicSelection {
+  readonly names: readonly TopicName[]
+  readonly prefixes: readonly string[]
 }
 
 export interface TopicsPage {

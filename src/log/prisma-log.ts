@@ -14,6 +14,7 @@ import type {
   PageQuery,
   Purged,
   TopicPosition,
+  TopicSelection,
   TopicState,
   TopicsPage,
   TopicsQuery,
@@ -99,9 +100,10 @@ export class PrismaLog implements Log {
     return rows.map(toTopicState)
   }
 
-  async topics({ prefix, limit, after }: TopicsQuery): Promise<TopicsPage> {
+  async topics({ prefix, limit, after, within }: TopicsQuery): Promise<TopicsPage> {
     // No topic name has a character as high as "~", so it stands behind all with the prefix.
-    const listed = Prisma.sql`t.name >= ${prefix} AND t.name < ${`${prefix}~`} AND t.head > 0`
+    const listed = Prisma.sql`
+      t.name >= ${prefix} AND t.name < ${`${prefix}~`} AND t.head > 0 ${isWithin(within)}`
     const rows = await this.#rows<TopicRow & { readonly older: boolean }>(Prisma.sql`
       SELECT page.*, ends.older
       FROM (
@@ -172,4 +174,14 @@ function isMessage<Row extends { readonly sequence: Sequence | null }>(
 
 function raise(error: Error): never {
   throw error
+}
+
+/** A pattern does not stand for the topic that is its prefix alone. */
+function isWithin(selection: TopicSelection | undefined): Prisma.Sql {
+  if (selection === undefined) return Prisma.empty
+  return Prisma.sql`AND (
+    t.name = ANY(${[...selection.names]}::text[]) OR EXISTS (
+      SELECT 1 FROM unnest(${[...selection.prefixes]}::text[]) prefix
+      WHERE starts_with(t.name, prefix) AND length(t.name) > length(prefix)
+    ))`
 }

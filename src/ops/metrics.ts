@@ -3,6 +3,8 @@ import { Counter, Gauge, Registry } from 'prom-client'
 /** What is counted; asked when someone looks. */
 export interface MetricSources {
   presence(): PresenceCounts
+  /** WebSockets that are open. */
+  connections(): number
 }
 
 export interface PresenceCounts {
@@ -15,8 +17,15 @@ export interface PresenceCounts {
 /** The metrics of one server, in the text format of Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export class Metrics {
   readonly #registry = new Registry()
+  readonly #limits = new Counter({
+    name: 'carillon_limit_exceeded_total',
+    help: 'Requests, connections and messages that were refused because of a limit.',
+    labelNames: ['limit'],
+    registers: [this.#registry],
+  })
 
-  constructor({ presence }: MetricSources) {
+  constructor({ presence, connections }: MetricSources) {
+    this.#gauge('carillon_connections', 'WebSockets of this instance.', connections)
     this.#gauge(
       'carillon_presence_members',
       'Clients of this instance that are present.',
@@ -37,6 +46,11 @@ export class Metrics {
       'Leases of other instances that this one found run out.',
       () => presence().expiredLeases,
     )
+  }
+
+  /** @param limit the name of the limit that refused something */
+  limitExceeded(limit: string): void {
+    this.#limits.inc({ limit })
   }
 
   get contentType(): string {

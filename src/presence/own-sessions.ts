@@ -32,6 +32,11 @@ export class OwnSessions {
     return this.#rosters.get(topic)?.at(seat)
   }
 
+  /** Whether this very session is one of them. */
+  holds(topic: TopicName, session: Session): boolean {
+    return this.at(topic, session)?.id === session.id
+  }
+
   /** What is to be in Redis from now on. */
   note(topic: TopicName, { kind, session }: PresenceStep): void {
     const own = this.#rosters.get(topic) ?? new Roster()

@@ -1,5 +1,6 @@
 import type { TopicName } from '../core/topic-name.ts'
 import type { Straggler } from '../hub/catch-up.ts'
+import type { Delivery } from '../hub/delivery.ts'
 import { CLOSING_BRACE, type Outbox, type Sender } from '../hub/outbox.ts'
 import type { Body } from '../hub/rendering.ts'
 import type { PresenceEvent, PresenceWatcher } from './presence-event.ts'
@@ -21,7 +22,8 @@ export interface PresenceTarget {
 export interface PresenceSubscriptionOptions {
   /** Everyone who is in a topic that it watches. */
   readonly sync: (topic: TopicName) => PresenceEvent
-  readonly onClose: () => void
+  /** @param hasFailed whether it was ended with an error, and not by who watches */
+  readonly onClose: (hasFailed: boolean) => void
 }
 
 /** Events that wait for a subscriber that takes them one by one; of more, it gets a SYNC instead. */
@@ -41,7 +43,9 @@ export class PresenceSubscription
   #feed: Feed | undefined
   #isClosed = false
   #unlisten: (() => void) | undefined
-  #onClosed: (() => void) | undefined
+  readonly #onClosed: (() => void)[] = []
+  #failure: { readonly error: unknown } | undefined
+  #delivery: Delivery<PresenceEvent> | undefined
 
   constructor(options: PresenceSubscriptionOptions) {
     this.#options = options
@@ -74,9 +78,16 @@ export class PresenceSubscription
 
   async next(): Promise<IteratorResult<PresenceEvent, undefined>> {
     for (;;) {
-      if (this.#isClosed) return { done: true, value: undefined }
-      const event = this.#feed === undefined ? this.#take() : undefined
-      if (event !== undefined) return { done: false, value: event }
+      if (this.#isClosed) {
+        this.#throwFailure()
+        return { done: true, value: undefined }
+      }
+      const taken = this.#feed === undefined ? this.#take() : undefined
+      if (taken !== undefined) {
+        const event = await this.#through(taken)
+        if (event === undefined || this.isClosed) continue
+        return { done: false, value: event }
+      }
       await new Promise<void>((resolve) => {
         const others = this.#wake
         this.#wake = () => {
@@ -104,7 +115,24 @@ export class PresenceSubscription
   /** Calls back once it has ended. */
   onClosed(callback: () => void): void {
     if (this.#isClosed) callback()
-    else this.#onClosed = callback
+    else this.#onClosed.push(callback)
+  }
+
+  /** What stands between the topics and the subscriber; who feeds has to go through it by itself. */
+  get delivery(): Delivery<PresenceEvent> | undefined {
+    return this.#delivery
+  }
+
+  /** Before the first `next()`. */
+  deliverBy(delivery: Delivery<PresenceEvent>): void {
+    this.#delivery = delivery
+  }
+
+  /** Ends the subscription; whoever takes its events is told. */
+  fail(error: unknown): void {
+    if (this.#isClosed) return
+    this.#failure = { error }
+    this.close()
   }
 
   /** Idempotent. */
@@ -115,8 +143,8 @@ export class PresenceSubscription
     this.#feed?.close()
     this.#waiting = []
     this.#wakeUp()
-    this.#onClosed?.()
-    this.#options.onClose()
+    for (const callback of this.#onClosed.splice(0)) callback()
+    this.#options.onClose(this.#failure !== undefined)
   }
 
   [Symbol.asyncIterator](): this {
@@ -125,6 +153,17 @@ export class PresenceSubscription
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close()
+  }
+
+  async #through(event: PresenceEvent): Promise<PresenceEvent | undefined> {
+    return this.#delivery === undefined ? event : this.#delivery.through(event)
+  }
+
+  /** Once. */
+  #throwFailure(): void {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
   }
 
   /** What waits of the topic is part of the SYNC. */
@@ -216,6 +255,7 @@ class Feed implements Sender {
   }
 
   #send(body: Body): void {
-    if (!this.#isClosed) this.#target.outbox.push(this, body, CLOSING_BRACE)
+    const isHeldBack = body.length === 0
+    if (!this.#isClosed && !isHeldBack) this.#target.outbox.push(this, body, CLOSING_BRACE)
   }
 }

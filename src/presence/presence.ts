@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Limits } from '../access/limits.ts'
 import type { Viewer } from '../access/viewer.ts'
-import { encodeJson, type JsonText } from '../core/json.ts'
+import type { JsonText } from '../core/json.ts'
+import { encodeState } from '../core/state.ts'
 import {
   isWildcard,
   parseTopicName,
@@ -112,10 +113,10 @@ export class Presence {
     const stays: Stay[] = []
     const subscription = new PresenceSubscription({
       sync: (topic) => this.#views.sync(topic),
-      onClose: () => {
+      onClose: (hasFailed) => {
         for (const pattern of patterns) this.#views.unwatch(pattern, subscription)
         for (const stay of stays) {
-          if (connection.isLost()) stay.lose()
+          if (connection.isLost() && !hasFailed) stay.lose()
           else void stay.leave()
         }
       },
@@ -137,7 +138,8 @@ export class Presence {
 
   /**
    * Says another state of a client that is present.
-   * @throws CarillonError INVALID_TOPIC_NAME, INVALID_INPUT where it is not present, PAYLOAD_TOO_LARGE
+   * @throws CarillonError INVALID_TOPIC_NAME, INVALID_INPUT where it is not present, PAYLOAD_TOO_LARGE,
+   * SERVICE_UNAVAILABLE where it is present on another instance, which is not reached
    */
   async update(
     { topic: name, state }: { readonly topic: string; readonly state?: unknown },
@@ -178,7 +180,9 @@ export class Presence {
   #parsePatterns(topics: readonly string[]): readonly TopicPattern[] {
     const { subscriptionTopics: max } = this.#limits
     if (!Array.isArray(topics) || topics.length < 1 || topics.length > max) {
-      throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`)
+      throw new CarillonError('INVALID_INPUT', `A subscription takes 1 to ${max} topics.`, {
+        limit: 'subscriptionTopics',
+      })
     }
     return [...new Set(topics.map(parseTopicPattern))]
   }
@@ -186,15 +190,7 @@ export class Presence {
   #encodeState(state: unknown): JsonText | null {
     if (state === undefined || state === null) return null
     const { presenceStateBytes: maxBytes, jsonDepth: maxDepth } = this.#limits
-    const encoded = encodeJson(state, { maxBytes, maxDepth })
-    if (encoded.kind === 'encoded') return encoded.text
-    if (encoded.fault === 'too-large') {
-      throw new CarillonError('PAYLOAD_TOO_LARGE', `The state is larger than ${maxBytes} bytes.`)
-    }
-    throw new CarillonError(
-      'INVALID_INPUT',
-      `The state is not a JSON value, or nested deeper than ${maxDepth} levels.`,
-    )
+    return encodeState(state, { maxBytes, maxDepth, limit: 'presenceStateBytes' })
   }
 
   /** A client that comes back as it entered before still says what it said last. */
@@ -262,11 +258,12 @@ export class Presence {
     const sessions = ofUser.filter(({ clientId }) => clientId === client.clientId)
     if (sessions.length === 0) throw new CarillonError('INVALID_INPUT', NOT_PRESENT)
     const saidAt = later(ofUser.map((it) => it.saidAt))
-    await Promise.all(
+    const said = await Promise.all(
       sessions.map((session) =>
         this.#store.apply(topic, { kind: 'say', session: { ...session, state, saidAt } }),
       ),
     )
+    if (!said.includes(true)) throw new CarillonError('SERVICE_UNAVAILABLE')
   }
 }
 

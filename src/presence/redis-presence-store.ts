@@ -77,6 +77,7 @@ export class RedisPresenceStore implements PresenceStore {
   /** Until when sessions that Redis has lost are kept, on the clock of `performance.now()`. */
   #returnsUntil = 0
   #expiredLeases = 0
+  #returns: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor({ address, leaseMs, onFault }: RedisPresenceStoreOptions) {
@@ -124,6 +125,8 @@ export class RedisPresenceStore implements PresenceStore {
       const place = await this.#attempt(() => this.#send(topic, step))
       if (place !== undefined) return this.#see(topic, place)
     }
+    // What a session of another instance says would be known here only, and be lost.
+    if (step.kind === 'say' && !this.#own.holds(topic, step.session)) return false
     this.#own.keepUnsent(topic, step)
     const change = step.kind === 'leave' ? 'remove' : 'put'
     this.#rosters.applyHere(topic, { kind: change, session: this.#stamp(step.session) })
@@ -154,6 +157,7 @@ export class RedisPresenceStore implements PresenceStore {
     if (this.#isClosed) return
     this.#isClosed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#returns)
     const isNeeded = this.#isWhole && this.#lease.isSure
     if (isNeeded) await this.#attempt(() => this.#lease.end(this.#own.count > 0 ? graceMs : 0))
     this.#rosters.close()
@@ -354,9 +358,9 @@ export class RedisPresenceStore implements PresenceStore {
 
   #waitForOthers(): void {
     this.#returnsUntil = performance.now() + this.#leaseMs
-    setTimeout(() => {
-      if (performance.now() >= this.#returnsUntil - 1) this.#rosters.dropUnconfirmed()
-    }, this.#leaseMs).unref()
+    clearTimeout(this.#returns)
+    this.#returns = setTimeout(() => this.#rosters.dropUnconfirmed(), this.#leaseMs)
+    this.#returns.unref()
   }
 
   #sweep(expired: readonly string[]): void {

@@ -46,10 +46,6 @@ export class Watches {
     return all
   }
 
-  patterns(): Iterable<TopicPattern> {
-    return this.#byPattern.keys()
-  }
-
   wildcards(): readonly TopicWildcard[] {
     return [...this.#byPattern.keys()].filter(isWildcard)
   }

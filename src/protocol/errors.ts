@@ -71,6 +71,8 @@ export interface CarillonErrorOptions {
   readonly retryAfterMs?: number
   /** What CURSOR_EXPIRED is about, where a subscription tells. */
   readonly gap?: Gap
+  /** The name of the limit that was reached. */
+  readonly limit?: string
 }
 
 /** An error of the catalogue: the only kind whose message clients get to see. */
@@ -79,6 +81,8 @@ export class CarillonError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
   readonly gap: Gap | undefined
+  /** The name of the limit that was reached, where one was. */
+  readonly limit: string | undefined
 
   constructor(code: ErrorCode, message?: string, options: CarillonErrorOptions = {}) {
     super(
@@ -88,6 +92,7 @@ export class CarillonError extends Error {
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.gap = options.gap
+    this.limit = options.limit
   }
 
   /** True where the same request can succeed later without being changed. */

@@ -5,7 +5,7 @@ import type { Draft } from '../core/message.ts'
 import { parseSequence } from '../core/sequence.ts'
 import { MAX_ID_LENGTH, parseText } from '../core/text.ts'
 import { parseTopicName } from '../core/topic-name.ts'
-import { CarillonError, type ErrorCode } from '../protocol/errors.ts'
+import { CarillonError } from '../protocol/errors.ts'
 
 /** What a publisher asks for, not validated yet. Null and undefined both stand for "not given". */
 export interface PublishRequest {
@@ -60,7 +60,10 @@ function parseDraft(request: PublishRequest, viewer: Viewer, limits: Limits): Dr
   return {
     topic: parseTopicName(request.topic),
     payload: encodePayload(request.payload, limits),
-    type: parseText(request.type ?? DEFAULT_TYPE, 'A type', limits.typeLength),
+    type: parseText(request.type ?? DEFAULT_TYPE, 'A type', {
+      limit: 'typeLength',
+      max: limits.typeLength,
+    }),
     idempotencyKey: parseKey(request.idempotencyKey ?? null, limits),
     metadata: encodeMetadata(request.metadata ?? null, limits),
     to: parseRecipients(request.to ?? null, limits),
@@ -91,32 +94,41 @@ function encode(
 ): JsonText {
   const encoded = encodeJson(value, { maxBytes, maxDepth: limits.jsonDepth })
   if (encoded.kind === 'encoded') return encoded.text
-  throw new CarillonError(...describe(encoded.fault, what, maxBytes, limits))
+  throw faultOf(encoded.fault, what, maxBytes, limits)
 }
 
-function describe(
+function faultOf(
   fault: JsonFault,
   what: 'payload' | 'metadata',
   maxBytes: number,
   limits: Limits,
-): [ErrorCode, string] {
+): CarillonError {
   const invalid = what === 'payload' ? 'INVALID_PAYLOAD' : 'INVALID_INPUT'
   switch (fault) {
     case 'too-large':
-      return ['PAYLOAD_TOO_LARGE', `The ${what} is larger than ${maxBytes} bytes.`]
+      return new CarillonError(
+        'PAYLOAD_TOO_LARGE',
+        `The ${what} is larger than ${maxBytes} bytes.`,
+        { limit: `${what}Bytes` },
+      )
     case 'too-deep':
-      return [invalid, `The ${what} is nested deeper than ${limits.jsonDepth} levels.`]
+      return new CarillonError(
+        invalid,
+        `The ${what} is nested deeper than ${limits.jsonDepth} levels.`,
+        { limit: 'jsonDepth' },
+      )
     case 'not-finite':
-      return [invalid, `The ${what} has a number that JSON cannot hold.`]
+      return new CarillonError(invalid, `The ${what} has a number that JSON cannot hold.`)
     case 'not-json':
-      return [invalid, `The ${what} is not a JSON value.`]
+      return new CarillonError(invalid, `The ${what} is not a JSON value.`)
     default:
       return fault satisfies never
   }
 }
 
 function parseKey(key: string | null, limits: Limits): string | null {
-  return key === null ? null : parseText(key, 'An idempotency key', limits.idempotencyKeyLength)
+  const limit = { limit: 'idempotencyKeyLength', max: limits.idempotencyKeyLength }
+  return key === null ? null : parseText(key, 'An idempotency key', limit)
 }
 
 function parseRecipients(to: readonly string[] | null, limits: Limits): readonly string[] | null {
@@ -125,6 +137,7 @@ function parseRecipients(to: readonly string[] | null, limits: Limits): readonly
     throw new CarillonError(
       'INVALID_INPUT',
       `\`to\` names 1 to ${limits.recipients} users; leave it out to publish to every subscriber.`,
+      { limit: 'recipients' },
     )
   }
   return [...new Set(to.map((user: unknown) => parseText(user, 'A user id', MAX_ID_LENGTH)))]
@@ -138,5 +151,5 @@ function parseFlag(name: string, flag: unknown): boolean {
 function parseTtl(ttl: number | null, limits: Limits): number | null {
   if (ttl === null) return null
   if (Number.isInteger(ttl) && ttl >= 1 && ttl <= limits.ttl) return ttl
-  throw new CarillonError('INVALID_INPUT', `A ttl is 1 to ${limits.ttl} seconds.`)
+  throw new CarillonError('INVALID_INPUT', `A ttl is 1 to ${limits.ttl} seconds.`, { limit: 'ttl' })
 }

@@ -47,11 +47,18 @@ export class Publisher {
     requests: readonly PublishRequest[],
     viewer: Viewer,
   ): Promise<readonly Published[]> {
+    this.ensureFew(requests)
+    return this.#publish(requests.map((request) => parsePublish(request, viewer, this.#limits)))
+  }
+
+  /** @throws CarillonError INVALID_INPUT where these are too many to be published at once */
+  ensureFew(requests: readonly PublishRequest[]): void {
     const { publishMany } = this.#limits
     if (requests.length > publishMany) {
-      throw new CarillonError('INVALID_INPUT', `publishMany takes at most ${publishMany} inputs.`)
+      throw new CarillonError('INVALID_INPUT', `publishMany takes at most ${publishMany} inputs.`, {
+        limit: 'publishMany',
+      })
     }
-    return this.#publish(requests.map((request) => parsePublish(request, viewer, this.#limits)))
   }
 
   /** Ephemeral messages keep their place among those that are committed. */

@@ -1,7 +1,7 @@
 import type { Limits } from '../access/limits.ts'
-import { encodeJson } from '../core/json.ts'
 import { BEFORE_ALL, parseSequence, type Sequence } from '../core/sequence.ts'
 import type { Snapshot } from '../core/snapshot.ts'
+import { encodeState } from '../core/state.ts'
 import { parseTopicName, type TopicName } from '../core/topic-name.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -58,15 +58,7 @@ export class Snapshots {
       throw new CarillonError('INVALID_INPUT', 'The state is null; save a JSON value.')
     }
     const { snapshotBytes: maxBytes, jsonDepth: maxDepth } = this.#limits
-    const encoded = encodeJson(state, { maxBytes, maxDepth })
-    if (encoded.kind === 'encoded') return encoded.text
-    if (encoded.fault === 'too-large') {
-      throw new CarillonError('PAYLOAD_TOO_LARGE', `The state is larger than ${maxBytes} bytes.`)
-    }
-    throw new CarillonError(
-      'INVALID_INPUT',
-      `The state is not a JSON value, or nested deeper than ${maxDepth} levels.`,
-    )
+    return encodeState(state, { maxBytes, maxDepth, limit: 'snapshotBytes' })
   }
 }
 

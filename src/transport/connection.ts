@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import type { Viewer } from '../access/viewer.ts'
+import type { Credentials } from '../access/credentials.ts'
+import type { LiveAccess } from '../access/live-access.ts'
 import type { Outbox, Sink } from '../hub/outbox.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { ERRORS } from '../protocol/errors.ts'
 import type { ResumableConnection } from '../resume/resumable-connection.ts'
 import type { Inbox } from './inbox.ts'
+import { Meter, type MeterLimits } from './meter.ts'
 
 /** What is known of one WebSocket. */
 export interface Connection {
@@ -17,8 +20,14 @@ export interface Connection {
   readonly socket: WebSocket
   /** Everything that is sent to the client goes through this. */
   readonly outbox: Outbox
+  /** How much its client sends. */
+  readonly meter: Meter
+  /** Of the upgrade. */
+  readonly headers: Credentials['headers']
   /** Known once the connection was acknowledged. */
-  viewer: Viewer | undefined
+  live: LiveAccess | undefined
+  /** What its client brought when it was acknowledged. */
+  credentials: Credentials | undefined
   inbox: Inbox | undefined
   /** Whether the socket is closed, so that what ends from then on does not end by the client's wish. */
   isLost: boolean
@@ -32,8 +41,18 @@ const MAX_REASON_BYTES = 123
 /** Why a client is closed that takes nothing. */
 const SLOW_CONSUMER = `SLOW_CONSUMER: ${ERRORS.SLOW_CONSUMER.message}`
 
-/** @param raw the TCP or TLS socket under the WebSocket */
-export function openConnection(socket: WebSocket, raw: Duplex, outboxes: Outboxes): Connection {
+export interface ConnectionParts {
+  /** The TCP or TLS socket under the WebSocket. */
+  readonly raw: Duplex
+  readonly headers: IncomingHttpHeaders
+  readonly outboxes: Outboxes
+  readonly limits: MeterLimits
+}
+
+export function openConnection(
+  socket: WebSocket,
+  { raw, headers, outboxes, limits }: ConnectionParts,
+): Connection {
   const outbox: Outbox = outboxes.open(sinkOf(socket, raw), {
     onStalled: () => closeConnection(connection, CLOSE_CODES.TRY_AGAIN_LATER, SLOW_CONSUMER),
     onFlooded: () => socket.pause(),
@@ -43,12 +62,25 @@ export function openConnection(socket: WebSocket, raw: Duplex, outboxes: Outboxe
     id: randomUUID(),
     socket,
     outbox,
-    viewer: undefined,
+    headers: joined(headers),
+    meter: new Meter(limits),
+    live: undefined,
+    credentials: undefined,
     inbox: undefined,
     isLost: false,
     resume: undefined,
   }
   return connection
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-5.3 */
+function joined(headers: IncomingHttpHeaders): Credentials['headers'] {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  )
 }
 
 /** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */

@@ -1,40 +1,49 @@
 import { randomUUID } from 'node:crypto'
+import { IncomingMessage } from 'node:http'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
-import {
-  type CORSOptions,
-  createYoga,
-  type GraphQLParams,
-  type Plugin,
-  type YogaServerInstance,
-} from 'graphql-yoga'
-import { isAllowedOrigin } from '../access/origins.ts'
-import { openViewer } from '../access/viewer.ts'
-import type { GraphQLContext, Services } from '../graphql/context.ts'
+import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import type { Arrival, Arrivals } from '../access/arrivals.ts'
+import type { Authenticator } from '../access/authenticator.ts'
+import { CLIENT_ID_HEADER, httpCredentials, USER_ID_HEADER } from '../access/credentials.ts'
+import type { InFlight } from '../access/in-flight.ts'
+import type { LimitName, Limits } from '../access/limits.ts'
+import type { Origins } from '../access/origins.ts'
+import type { Viewer } from '../access/viewer.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
+import { type DocumentRequest, hasId } from '../graphql/document-request.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, type ReportError, toGraphQLError } from '../graphql/errors.ts'
-import { openResults } from '../graphql/live.ts'
+import type { Operations } from '../operations/operations.ts'
 import type { PresenceConnection } from '../presence/presence.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import { openCountedResults } from './counted-results.ts'
+import { crossOrigin } from './cross-origin.ts'
 import { graphiqlResponse, wantsGraphiql } from './graphiql.ts'
+import { responseOf, textRefusal } from './refusal.ts'
 import { readBody } from './request-body.ts'
+import { secureAnswers } from './security-headers.ts'
 
 export const GRAPHQL_PATH = '/graphql'
 
-/** The header in which a client names itself over HTTP. */
-export const CLIENT_ID_HEADER = 'carillon-client-id'
-
-/** The header in which a client says over HTTP which user it is, where everyone may say so. */
-export const USER_ID_HEADER = 'carillon-user-id'
-
-/** The longest body of a request, in bytes; the longest message of a WebSocket is the same. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** The headers that pages of allowed origins may send besides what every page may. */
+const PAGE_HEADERS = ['content-type', 'accept', 'authorization', CLIENT_ID_HEADER, USER_ID_HEADER]
 
 export interface HttpParts {
   readonly schema: GraphQLSchema
   readonly documents: Documents
-  readonly services: Services
+  readonly operations: Operations
+  readonly authenticator: Authenticator
   readonly report: ReportError
   readonly isShuttingDown: () => boolean
+  readonly limits: Pick<Limits, 'bodyBytes'>
+  /** Told the name of a limit that refused something. */
+  readonly onLimit: (name: LimitName) => void
+  readonly origins: Origins
+  readonly arrivals: Arrivals
+  /** Connections and streams by user; undefined where users are not told apart. */
+  readonly perUser: InFlight | undefined
+  /** Whether browsers get GraphiQL. */
+  readonly graphiql: boolean
   /** What is counted, as a text, and of which type. */
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
   /** Answers readiness: HTTP 200 where `ok`, else 503, with the body as JSON. */
@@ -45,7 +54,9 @@ export interface HttpParts {
 export type HttpHandler = YogaServerInstance<object, GraphQLContext>
 
 export function createHttpHandler(parts: HttpParts): HttpHandler {
-  const { schema, services, report } = parts
+  const { schema, operations, report, origins } = parts
+  const viewers = new WeakMap<Request, Viewer>()
+  const arrivalOf = (request: Request, context: object) => arrivalIn(parts, request, context)
   return createYoga<object, GraphQLContext>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -54,17 +65,25 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
     // Yoga answers every URL that ends so: none does, and `routes` has the health checks.
     healthCheckEndpoint: '\n',
     parserAndValidationCache: false,
+    extraParamNames: ['documentId'],
     logging: false,
-    cors: crossOrigin,
-    context: ({ request }) => ({
-      viewer: viewerOf(request, parts),
-      services,
+    cors: false, // it would answer preflights before anyone is asked
+    context: async ({ request }) => ({
+      viewer: viewers.get(request) ?? (await viewerOf(request, parts)),
+      operations,
       signal: request.signal,
       connection: requestConnection(),
     }),
     maskedErrors: { maskError: (error) => formatError(error, report) },
     multipart: false,
-    plugins: [routes(parts), requestParameters(), preparedDocuments(parts), liveResults()],
+    plugins: [
+      crossOrigin({ origins, arrivalOf, path: GRAPHQL_PATH, headers: PAGE_HEADERS }),
+      routes(parts),
+      requestParameters(parts, viewers),
+      preparedDocuments(parts),
+      liveResults(parts),
+      secureAnswers(arrivalOf, ({ pathname }) => pathname === GRAPHQL_PATH),
+    ],
   })
 }
 
@@ -74,13 +93,15 @@ function requestConnection(): PresenceConnection {
 }
 
 /** @throws GraphQLError, which refuses the request with the status of its code */
-function viewerOf(request: Request, { isShuttingDown }: HttpParts) {
+async function viewerOf(
+  { headers }: Request,
+  { isShuttingDown, authenticator, operations }: HttpParts,
+) {
   try {
     if (isShuttingDown()) throw new CarillonError('SHUTTING_DOWN')
-    return openViewer({
-      userId: request.headers.get(USER_ID_HEADER),
-      clientId: request.headers.get(CLIENT_ID_HEADER),
-    })
+    const viewer = await authenticator.authenticate(httpCredentials(Object.fromEntries(headers)))
+    operations.ensureValid(viewer)
+    return viewer
   } catch (error) {
     throw error instanceof CarillonError ? refusal(error) : error
   }
@@ -89,25 +110,22 @@ function viewerOf(request: Request, { isShuttingDown }: HttpParts) {
 /** An error that refuses the whole request with the status of its code. */
 function refusal(error: CarillonError): unknown {
   const told = toGraphQLError(error)
-  if (told instanceof GraphQLError) told.extensions.http = { status: ERRORS[error.code].status }
+  if (told instanceof GraphQLError) {
+    const headers = error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {}
+    told.extensions.http = { status: ERRORS[error.code].status, headers }
+  }
   return told
 }
 
-/** What a browser lets pages of other origins do: https://fetch.spec.whatwg.org/#http-cors-protocol */
-function crossOrigin({ headers }: Request): CORSOptions {
-  const origin = headers.get('origin')
-  if (origin === null || !isAllowedOrigin(origin, headers.get('host'))) return false
-  return {
-    origin: [origin],
-    methods: ['GET', 'POST'],
-    allowedHeaders: ['content-type', 'accept', CLIENT_ID_HEADER, USER_ID_HEADER],
-    credentials: false,
-    maxAge: 600,
-  }
+/** How a request came: Yoga has the one of Node at hand, but for those that came by `fetch`. */
+function arrivalIn({ arrivals }: HttpParts, request: Request, context: object): Arrival {
+  const incoming = 'req' in context ? context.req : undefined
+  if (incoming instanceof IncomingMessage) return arrivals.of(incoming)
+  return arrivals.ofRequest(request)
 }
 
 /** The paths that are not GraphQL. */
-function routes({ readiness, metrics }: HttpParts): Plugin {
+function routes({ readiness, metrics, graphiql, perUser }: HttpParts): Plugin {
   return {
     async onRequest({ request, url, endResponse }) {
       switch (url.pathname) {
@@ -122,10 +140,16 @@ function routes({ readiness, metrics }: HttpParts): Plugin {
           return endResponse(new Response(await metrics.text(), { headers }))
         }
         case '/':
-          if (wantsGraphiql(request)) endResponse(redirect(GRAPHQL_PATH))
+          if (wantsGraphiql(request)) endResponse(graphiql ? redirect(GRAPHQL_PATH) : noPage())
           return
         case GRAPHQL_PATH:
-          if (wantsGraphiql(request)) endResponse(await graphiqlResponse(request))
+          if (wantsGraphiql(request)) {
+            endResponse(
+              graphiql
+                ? await graphiqlResponse(request, { needsToken: perUser !== undefined })
+                : noPage(),
+            )
+          }
           return
       }
     },
@@ -136,7 +160,8 @@ function routes({ readiness, metrics }: HttpParts): Plugin {
  * Reads operations from GET and from POSTs of JSON only: other content types are what a page of any
  * origin may send without asking first. https://fetch.spec.whatwg.org/#cors-safelisted-request-header
  */
-function requestParameters(): Plugin {
+function requestParameters(parts: HttpParts, viewers: WeakMap<Request, Viewer>): Plugin {
+  const { limits, onLimit } = parts
   return {
     onRequestParse({ request, requestParser, setRequestParser, endResponse }) {
       if (requestParser === undefined) return
@@ -144,15 +169,28 @@ function requestParameters(): Plugin {
         return endResponse(new Response(null, { status: 415 }))
       }
       setRequestParser(async (incoming) => {
+        // Before anything that was sent is looked at.
+        viewers.set(incoming, await viewerOf(incoming, parts))
         try {
-          if (incoming.method !== 'POST') return await requestParser(incoming)
-          return JSON.parse(await readBody(incoming, MAX_BODY_BYTES)) as GraphQLParams
+          if (incoming.method === 'POST') {
+            return named(JSON.parse(await readBody(incoming, limits.bodyBytes)) as GraphQLParams)
+          }
+          const documentId = new URL(incoming.url).searchParams.get('documentId') ?? undefined
+          return named({ ...(await requestParser(incoming)), documentId })
         } catch (error) {
+          if (error instanceof CarillonError && error.limit === 'bodyBytes') onLimit(error.limit)
           throw unreadable(error)
         }
       })
     },
   }
+}
+
+/** Yoga asks for a query: an empty one, where there is an id in its place. */
+function named(params: DocumentRequest & GraphQLParams): GraphQLParams {
+  return params !== null && params.query == null && hasId(params)
+    ? { ...params, query: '' }
+    : params
 }
 
 function isJson(request: Request): boolean {
@@ -167,25 +205,31 @@ function unreadable(error: unknown): unknown {
   return new GraphQLError(message, { extensions: { http: { status: 400 } } })
 }
 
+function noPage(): Response {
+  return responseOf(textRefusal(404, 'There is no page here: GraphiQL is off.'))
+}
+
 function redirect(location: string): Response {
   return new Response(null, { status: 302, headers: { location } })
 }
 
 /**
- * An error that refuses the whole request: with status 400, except that `application/json` answers
+ * An error that refuses the whole request: with the status of its code, except that `application/json` answers
  * carry 200. https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes
  */
 function badRequest(error: GraphQLError, report: ReportError): GraphQLError {
   const formatted = formatError(error, report)
-  formatted.extensions.http = { spec: true, status: 400 }
+  const { originalError } = error
+  const status = originalError instanceof CarillonError ? ERRORS[originalError.code].status : 400
+  formatted.extensions.http = { spec: true, status }
   return formatted
 }
 
 /** Subscriptions that the hub delivers, for server-sent events. */
-function liveResults(): Plugin {
+function liveResults(parts: HttpParts): Plugin {
   return {
     onSubscribe({ setSubscribeFn }) {
-      setSubscribeFn(openResults)
+      setSubscribeFn((args) => openCountedResults(args, parts))
     },
   }
 }
@@ -193,9 +237,9 @@ function liveResults(): Plugin {
 /** The documents that every transport shares, in place of Yoga's own cache. */
 function preparedDocuments({ documents, report }: HttpParts): Plugin {
   return {
-    onParse({ setParseFn }) {
-      setParseFn((text: string) => {
-        const prepared = documents.prepare(text)
+    onParse({ context, setParseFn }) {
+      setParseFn(() => {
+        const prepared = documents.find(context.params)
         if (prepared.kind === 'valid') return prepared.document
         // Yoga answers what parsing throws, be it one error or several.
         throw new AggregateError(prepared.errors.map((error) => badRequest(error, report)))

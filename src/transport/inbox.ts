@@ -1,4 +1,5 @@
 import { MessageType, parseMessage } from 'graphql-ws'
+import { encodeJson } from '../core/json.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 
 export interface InboxParts {
@@ -57,6 +58,11 @@ export class Inbox {
     else void this.#handle(text)
   }
 
+  /** Operations under way. */
+  get size(): number {
+    return this.#operations.size
+  }
+
   /** Resolves once nothing more will be sent for an operation that is running now. */
   async ended(id: string): Promise<void> {
     await this.#operations.get(id)?.ended
@@ -101,9 +107,15 @@ export class Inbox {
   }
 }
 
+/** How deep the payload of a ping may be: it is written again, by what recurses. */
+const PING_BOUNDS = { maxBytes: Number.POSITIVE_INFINITY, maxDepth: 100 }
+
 function parse(text: string) {
   try {
     const message = parseMessage(text)
+    if (message.type === MessageType.Ping && message.payload !== undefined) {
+      if (encodeJson(message.payload, PING_BOUNDS).kind === 'fault') return undefined
+    }
     return OF_CLIENTS.has(message.type) ? message : undefined
   } catch {
     return undefined // not of the protocol: all that its sender is told

@@ -1,9 +1,15 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TlsOptions } from 'node:tls'
+import { hostnameOf, isLoopbackHost } from '../access/hosts.ts'
+import type { Origins } from '../access/origins.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { GRAPHQL_PATH, type HttpHandler } from './http.ts'
+import { createHttpServer, DEFAULT_HTTP_BOUNDS, type HttpBounds } from './http-server.ts'
+import { type Refusal, textRefusal } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import type { WebSocketTransport } from './websocket.ts'
 
@@ -21,33 +27,57 @@ export interface Address {
   readonly url: string
 }
 
+/** Where a server of our own is to listen. */
+export interface ListenOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 4000; 0 takes a free one. */
+  readonly port?: number
+  /** Serves over TLS: `key`, `cert`, and what else Node takes. */
+  readonly tls?: TlsOptions
+}
+
+export interface ServerParts {
+  readonly handler: HttpHandler
+  readonly sockets: WebSocketTransport
+  readonly origins: Origins
+}
+
 /** Carries the transports on HTTP servers: its own, or those of a host application. */
 export class ServerTransport {
   readonly #handler: HttpHandler
   readonly #sockets: WebSocketTransport
-  #own: Server | undefined
+  readonly #origins: Origins
+  readonly #bounds: HttpBounds
+  #own: Server | TlsServer | undefined
+  /** What our own server is called, where it answers only to that. */
+  #name: string | undefined
   readonly #detach: (() => void)[] = []
   readonly #responses = new Set<ServerResponse>()
-  /** Of our own server, without those that became WebSockets. */
-  readonly #connections = new Set<Socket>()
+  /** Of our own server, by where they come from, without those that became WebSockets. */
+  readonly #connections = new Map<string, Socket>()
   #closing: Promise<void> | undefined
 
-  constructor(handler: HttpHandler, sockets: WebSocketTransport) {
+  constructor({ handler, sockets, origins }: ServerParts, bounds = DEFAULT_HTTP_BOUNDS) {
     this.#handler = handler
     this.#sockets = sockets
+    this.#origins = origins
+    this.#bounds = bounds
   }
 
   /**
    * Listens on a server of its own.
-   * @throws Error of `node:net` (EADDRINUSE, EACCES, …) where it cannot
+   * @throws Error of `node:net` (EADDRINUSE, EACCES, …) where it cannot, of `node:tls` where `tls` cannot be used
    */
-  async listen(host: string, port: number): Promise<Address> {
+  async listen({ host = '127.0.0.1', port = 4000, tls }: ListenOptions = {}): Promise<Address> {
     if (this.#closing !== undefined) throw new CarillonError('SHUTTING_DOWN')
     if (this.#own !== undefined) throw new Error('This server listens already.')
-    const server = createServer((request, response) => this.#handle(request, response))
+    const server = createHttpServer((...both) => this.#answer(...both), this.#bounds, tls)
     this.#own = server
+    this.#name = nameOf(host)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('connection', (socket) => this.#remember(socket))
+    server.on('secureConnection', (socket) => this.#remember(socket)) // in the place of the one under it
     try {
       await listening(server, host, port)
     } catch (error) {
@@ -55,7 +85,8 @@ export class ServerTransport {
       throw error
     }
     const { port: taken } = server.address() as AddressInfo
-    return { host, port: taken, url: `http://${hostInUrl(host)}:${taken}${GRAPHQL_PATH}` }
+    const scheme = tls === undefined ? 'http' : 'https'
+    return { host, port: taken, url: `${scheme}://${hostInUrl(host)}:${taken}${GRAPHQL_PATH}` }
   }
 
   /**
@@ -139,10 +170,32 @@ export class ServerTransport {
     for (const response of this.#responses) if (which(response)) response.destroy()
   }
 
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = hasUrl(request) ? this.#misdirected(request) : NO_URL
+    if (refusal === undefined) this.#handle(request, response)
+    else answer(response, refusal)
+  }
+
+  /**
+   * A page can give a name of its own the address of this machine, and would then be of the same origin as this server.
+   * The name is in `Host`: https://www.rfc-editor.org/rfc/rfc9110#section-7.4
+   */
+  #misdirected({ headers }: IncomingMessage): Refusal | undefined {
+    if (this.#name === undefined) return undefined
+    const called = hostnameOf(headers.host ?? '')
+    if (called !== undefined && this.#isCalled(called)) return undefined
+    return textRefusal(421, 'This server is not called that: see CARILLON_ORIGINS.')
+  }
+
+  #isCalled(hostname: string): boolean {
+    return hostname === this.#name || isLoopbackHost(hostname) || this.#origins.namesHost(hostname)
+  }
+
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#responses.add(response)
     response.once('close', () => this.#onClosed(response))
-    this.#handler.handle(request, response)
+    if (hasUrl(request)) this.#handler.handle(request, response)
+    else answer(response, NO_URL)
   }
 
   #onClosed(response: ServerResponse): void {
@@ -152,8 +205,11 @@ export class ServerTransport {
   }
 
   #remember(socket: Socket): void {
-    this.#connections.add(socket)
-    socket.once('close', () => this.#connections.delete(socket))
+    const peer = peerOf(socket)
+    this.#connections.set(peer, socket)
+    socket.once('close', () => {
+      if (this.#connections.get(peer) === socket) this.#connections.delete(peer)
+    })
   }
 
   /**
@@ -162,13 +218,15 @@ export class ServerTransport {
    */
   #closeQuiet(): void {
     const busy = new Set([...this.#responses].map(({ req }) => req.socket))
-    for (const socket of this.#connections) if (!busy.has(socket)) socket.destroySoon()
+    for (const socket of this.#connections.values()) if (!busy.has(socket)) socket.destroySoon()
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#connections.delete(request.socket) // from here on it is no connection of HTTP
-    if (pathOf(request) === GRAPHQL_PATH) this.#sockets.upgrade(request, socket, head)
-    else refuseUpgrade(socket, '404 Not Found')
+    this.#connections.delete(peerOf(request.socket)) // from here on it is no connection of HTTP
+    const refusal = this.#misdirected(request)
+    if (refusal !== undefined) refuseUpgrade(socket, refusal)
+    else if (pathOf(request) === GRAPHQL_PATH) this.#sockets.upgrade(request, socket, head)
+    else refuseUpgrade(socket, textRefusal(404, 'There is nothing here.'))
   }
 }
 
@@ -183,14 +241,38 @@ function isStream({ headersSent, req }: ServerResponse): boolean {
 /** Connections that may wait to be accepted: all clients of another instance may come at once. */
 const BACKLOG = 4_096
 
-async function listening(server: Server, host: string, port: number): Promise<void> {
+async function listening(server: Server | TlsServer, host: string, port: number): Promise<void> {
   server.listen({ port, host, backlog: BACKLOG })
   await once(server, 'listening') // rejects with an error that comes instead
 }
 
+function answer(response: ServerResponse, { status, headers, body }: Refusal): void {
+  response.writeHead(status, headers).end(body)
+}
+
+const NO_URL = textRefusal(400, 'Host and path make no address.')
+
+/** Host and target are put together to the URL of a request, which what is behind takes for granted. */
+function hasUrl({ url = '', headers: { host = '' } }: IncomingMessage): boolean {
+  return HOST.test(host) && url.startsWith('/') && URL.canParse(`http://${host}${url}`)
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-7.2 */
+const HOST = /^[A-Za-z0-9._~%[\]:-]+$/
+
 function pathOf({ url = '/' }: IncomingMessage): string {
   const query = url.indexOf('?')
   return query === -1 ? url : url.slice(0, query)
+}
+
+/** The name of a server that only this machine reaches; undefined of others. */
+function nameOf(host: string): string | undefined {
+  const hostname = hostnameOf(hostInUrl(host))
+  return hostname !== undefined && isLoopbackHost(hostname) ? hostname : undefined
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 function hostInUrl(host: string): string {

@@ -4,10 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type DocumentNode,
   type ExecutionArgs,
+  type ExecutionResult,
   execute,
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
+  Kind,
 } from 'graphql'
 import {
   handleProtocols,
@@ -16,49 +18,69 @@ import {
   type SubscribePayload,
 } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { isAllowedOrigin } from '../access/origins.ts'
-import { openViewer, type Viewer } from '../access/viewer.ts'
-import type { GraphQLContext, Services } from '../graphql/context.ts'
+import type { Access } from '../access/access.ts'
+import type { Arrivals } from '../access/arrivals.ts'
+import type { Authenticator } from '../access/authenticator.ts'
+import { socketCredentials } from '../access/credentials.ts'
+import type { InFlight } from '../access/in-flight.ts'
+import type { LimitName, Limits } from '../access/limits.ts'
+import { LiveAccess } from '../access/live-access.ts'
+import type { Origins } from '../access/origins.ts'
+import type { Viewer } from '../access/viewer.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
 import { isLiveSource, type LiveSource, openSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
+import type { Operations } from '../operations/operations.ts'
 import { PresenceSubscription } from '../presence/presence-subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
-import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import { CarillonError, ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import type { Resumptions } from '../resume/resumptions.ts'
-import { type Connection, closeConnection, openConnection } from './connection.ts'
+import {
+  type Connection,
+  type ConnectionParts,
+  closeConnection,
+  openConnection,
+} from './connection.ts'
+import { ConnectionLimits } from './connection-limits.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
+import { refusalOf } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { inStages } from './stages.ts'
 
 export interface WebSocketParts {
   readonly schema: GraphQLSchema
   readonly documents: Documents
-  readonly services: Services
+  readonly operations: Operations
+  readonly access: Access
+  readonly authenticator: Authenticator
+  readonly limits: Limits
+  /** Told the name of a limit that refused something. */
+  readonly onLimit: (limit: LimitName) => void
+  /** How long a connection whose credentials have run out stays open for fresh ones, in milliseconds. */
+  readonly renewalMs: number
+  /** Connections and streams by user; undefined where users are not told apart. */
+  readonly perUser: InFlight | undefined
   readonly report: ReportError
   readonly outboxes: Outboxes
   readonly resumptions: Resumptions
+  readonly origins: Origins
+  readonly arrivals: Arrivals
 }
 
 export interface WebSocketBounds {
-  /** How long a client may take to send its init message, in milliseconds. */
-  readonly initTimeoutMs: number
   /** How often a socket is asked for a sign of life, in milliseconds; it has as long to answer. */
   readonly heartbeatMs: number
-  /** The longest message of a client, in bytes. */
-  readonly maxMessageBytes: number
 }
 
 export const DEFAULT_WEBSOCKET_BOUNDS: WebSocketBounds = {
-  initTimeoutMs: 3_000,
   heartbeatMs: 12_000,
-  maxMessageBytes: 8 * 1024 * 1024,
 }
 
-type ConnectionParams = Record<'clientId' | 'userId', unknown>
+type ConnectionParams = Record<string, unknown>
 
 /**
  * GraphQL over WebSocket, by the graphql-transport-ws protocol:
@@ -66,23 +88,25 @@ type ConnectionParams = Record<'clientId' | 'userId', unknown>
  */
 export class WebSocketTransport {
   readonly #parts: WebSocketParts
-  readonly #bounds: WebSocketBounds
+  readonly #limits: ConnectionLimits<Connection>
   readonly #sockets: WebSocketServer
   readonly #protocol: ReturnType<typeof makeServer<ConnectionParams, Connection>>
   readonly #heartbeat: Heartbeat
   readonly #renderings: Renderings
   readonly #connections = new Set<Connection>()
+  readonly #perUser: InFlight | undefined
   /** Queries and mutations under way, each until its answer has been sent. */
   readonly #answering = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
   constructor(parts: WebSocketParts, bounds: WebSocketBounds = DEFAULT_WEBSOCKET_BOUNDS) {
     this.#parts = parts
-    this.#bounds = bounds
+    this.#limits = new ConnectionLimits(parts.limits, parts.onLimit)
+    this.#perUser = parts.perUser
     this.#sockets = new WebSocketServer({
       noServer: true,
       handleProtocols,
-      maxPayload: bounds.maxMessageBytes,
+      maxPayload: parts.limits.frameBytes,
       perMessageDeflate: false,
     })
     this.#renderings = new Renderings(parts.report)
@@ -90,11 +114,26 @@ export class WebSocketTransport {
     this.#heartbeat = new Heartbeat(this.#connections, bounds.heartbeatMs)
   }
 
+  /** WebSockets that are open, or wait for their handshake. */
+  get open(): number {
+    return this.#limits.open
+  }
+
   /** Takes over an upgrade request of an HTTP server. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refusal = this.#refusal(request)
-    if (refusal !== undefined) refuseUpgrade(socket, refusal)
+    const refusal = this.#refusal(request) ?? this.#admit(request, socket)
+    if (refusal !== undefined) refuseUpgrade(socket, refusalOf(refusal))
     else void this.#accept(request, socket, head)
+  }
+
+  /** Counts a socket from here on, until it is closed, whatever becomes of the handshake. */
+  #admit(request: IncomingMessage, socket: Duplex): CarillonError | undefined {
+    const { address } = this.#parts.arrivals.of(request)
+    const refusal = this.#limits.admit(address)
+    if (refusal !== undefined) return refusal
+    if (socket.closed) this.#limits.release(address)
+    else socket.once('close', () => this.#limits.release(address))
+    return undefined
   }
 
   /** Many clients that come at once take turns with what is published meanwhile. */
@@ -104,13 +143,20 @@ export class WebSocketTransport {
     await this.#parts.outboxes.turns.next()
     socket.off('error', ignore)
     const refusal = this.#refusal(request)
-    if (refusal !== undefined) refuseUpgrade(socket, refusal)
-    else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, socket))
+    if (refusal !== undefined) refuseUpgrade(socket, refusalOf(refusal))
+    else {
+      const { headers } = request
+      const { outboxes, limits } = this.#parts
+      const parts = { raw: socket, headers, outboxes, limits }
+      this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, parts))
+    }
   }
 
-  #refusal({ headers: { origin, host } }: IncomingMessage): string | undefined {
-    if (this.#closing !== undefined) return '503 Service Unavailable'
-    return isAllowedOrigin(origin ?? null, host ?? null) ? undefined : '403 Forbidden'
+  #refusal(request: IncomingMessage): CarillonError | undefined {
+    if (this.#closing !== undefined) return new CarillonError('SHUTTING_DOWN')
+    const { origins, arrivals } = this.#parts
+    if (origins.allows(request.headers.origin ?? null, arrivals.of(request))) return undefined
+    return new CarillonError('PERMISSION_DENIED', 'Pages of this origin may not use this server.')
   }
 
   /**
@@ -153,11 +199,13 @@ export class WebSocketTransport {
     for (const socket of this.#sockets.clients) socket.terminate()
   }
 
-  #open(socket: WebSocket, raw: Duplex): void {
+  #open(socket: WebSocket, parts: ConnectionParts): void {
     const { report } = this.#parts
-    const connection = openConnection(socket, raw, this.#parts.outboxes)
+    const connection = openConnection(socket, parts)
+    const { meter } = connection
     const { outbox } = connection
     this.#connections.add(connection)
+    this.#awaitInit(connection)
     socket.on('error', (error) => this.#onSocketError(error))
     socket.on('pong', () => this.#heartbeat.hear(socket))
     const closed = this.#protocol.opened(
@@ -169,7 +217,13 @@ export class WebSocketTransport {
         onMessage: (handle) => {
           const inbox = this.#openInbox(connection, handle)
           connection.inbox = inbox
-          socket.on('message', (data) => inbox.receive(String(data)))
+          socket.on('message', (data) => {
+            if (meter.passes()) inbox.receive(String(data))
+            else this.#closeTooBusy(connection)
+          })
+          socket.on('ping', () => {
+            if (!meter.passes()) this.#closeTooBusy(connection)
+          })
         },
         onPong: (payload) => connection.resume?.hear(payload),
       },
@@ -177,11 +231,27 @@ export class WebSocketTransport {
     )
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection)
+      this.#limits.settle(connection)
       outbox.close()
       connection.isLost = true
+      this.#forget(connection)
       void connection.resume?.lose() // before its operations are ended, which it would take for the client's wish
       closed(code, String(reason)).catch(report)
     })
+  }
+
+  /** One that makes room may be as silent from here on as it was: it is not waited for. */
+  #awaitInit(connection: Connection): void {
+    const oldest = this.#limits.await(connection)
+    if (oldest === undefined) return
+    closeConnection(oldest, CLOSE_CODES.CONNECTION_INIT_TIMEOUT, CROWDED_OUT)
+    setTimeout(() => oldest.socket.terminate(), CLOSE_GRACE_MS).unref()
+  }
+
+  /** Passes on whether a client was let in; from then on it is known who it is. */
+  #settle(connection: Connection, accepted: boolean): boolean {
+    if (accepted) this.#limits.settle(connection)
+    return accepted
   }
 
   #openInbox(connection: Connection, handle: (text: string) => Promise<void>): Inbox {
@@ -201,21 +271,24 @@ export class WebSocketTransport {
   #onSocketError(error: Error): void {
     const isFault = !('code' in error)
     if (isFault) this.#parts.report(error)
+    else if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#parts.onLimit('frameBytes')
   }
 
   #makeProtocol() {
     const { report } = this.#parts
     return makeServer<ConnectionParams, Connection>({
-      connectionInitWaitTimeout: this.#bounds.initTimeoutMs,
-      onConnect: (context) => this.#connect(context.extra, context.connectionParams),
+      connectionInitWaitTimeout: this.#parts.limits.initTimeoutMs,
+      onConnect: async ({ extra, connectionParams }) =>
+        this.#settle(extra, await this.#connect(extra, connectionParams)),
       onSubscribe: (context, id, payload) => {
-        const prepared = this.#prepare(context.extra, id, payload)
-        if ('document' in prepared) this.#remember(context.extra, id, prepared)
+        const { extra } = context
+        const prepared = this.#tooMany(extra) ?? this.#prepare(extra, id, payload)
+        if ('document' in prepared) this.#remember(extra, id, prepared)
         return prepared
       },
       execute,
       // What is pushed is an iterable too, which tells of the end only.
-      subscribe: (args) => openSource(args) as OperationResult,
+      subscribe: (args) => this.#subscribe(args) as OperationResult,
       onOperation: (context, id, _payload, args, result) => {
         const source: unknown = result
         if (isLiveSource(source)) this.#feed(source, id, context.extra, args as LiveArgs)
@@ -227,17 +300,69 @@ export class WebSocketTransport {
     })
   }
 
-  #connect(connection: Connection, params: ConnectionParams | undefined): boolean {
+  async #connect(connection: Connection, params: ConnectionParams | undefined): Promise<boolean> {
+    const { authenticator, operations } = this.#parts
     try {
-      const viewer = openViewer(params ?? {})
-      connection.viewer = viewer
+      const credentials = socketCredentials(connection.headers, params)
+      const viewer = await authenticator.authenticate(credentials)
+      operations.ensureValid(viewer)
+      if (connection.isLost) return false
+      this.#perUser?.acquire(viewer.userId)
+      connection.credentials = credentials
+      connection.live = this.#openAccess(connection, viewer)
       connection.resume = this.#openResumable(connection, viewer)
       return true
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error
-      closeConnection(connection, ERRORS[error.code].closeCode, `${error.code}: ${error.message}`)
+      this.#refuse(connection, error)
       return false
     }
+  }
+
+  #refuse(connection: Connection, error: CarillonError): void {
+    if (error.limit !== undefined) this.#parts.onLimit(error.limit as LimitName) // one of ours
+    if (error.cause !== undefined) this.#parts.report(error)
+    closeConnection(connection, ERRORS[error.code].closeCode, reasonOf(error))
+  }
+
+  /** Credentials that run out leave the connection open for a while; without fresh ones, its client comes back. */
+  #openAccess(connection: Connection, viewer: Viewer): LiveAccess {
+    const { access, renewalMs } = this.#parts
+    const { outbox } = connection
+    return new LiveAccess(viewer, {
+      access,
+      graceMs: renewalMs,
+      onExpired: () => outbox.rest(),
+      onRenewed: () => outbox.wake(),
+      onEnded: (error) => {
+        // What its subscriptions end with is sent before.
+        const close = () => closeConnection(connection, CLOSE_CODES.FORBIDDEN, reasonOf(error))
+        setTimeout(close, LAST_WORDS_MS).unref()
+      },
+    })
+  }
+
+  async #renew({ live, credentials }: Connection, token: string | undefined): Promise<Viewer> {
+    if (live === undefined || credentials === undefined) throw new CarillonError('UNAUTHENTICATED')
+    const connectionParams = { ...credentials.connectionParams, token }
+    await live.renew(
+      await this.#parts.authenticator.authenticate({ ...credentials, token, connectionParams }),
+    )
+    return live.viewer
+  }
+
+  #forget({ live }: Connection): void {
+    if (live === undefined) return
+    live.close()
+    this.#perUser?.release(live.viewer.userId)
+  }
+
+  #closeTooBusy(connection: Connection): void {
+    const { messagesPerSecond } = this.#parts.limits
+    const text = `More than ${messagesPerSecond} messages a second (messagesPerSecond).`
+    const limit = 'messagesPerSecond'
+    if (connection.socket.readyState !== connection.socket.OPEN) return
+    this.#refuse(connection, new CarillonError('RATE_LIMIT_EXCEEDED', text, { limit }))
   }
 
   /** A client that does not name itself cannot be known again. */
@@ -246,32 +371,51 @@ export class WebSocketTransport {
     return this.#parts.resumptions.open({
       userId,
       clientId,
-      ping: (payload) => void outbox.send(JSON.stringify({ type: 'ping', payload })),
+      // Its Pong proves the results before it: it must not overtake any.
+      ping: (payload) => outbox.sendInOrder(JSON.stringify({ type: 'ping', payload })),
     })
+  }
+
+  #tooMany({ inbox }: Connection): readonly GraphQLError[] | undefined {
+    const { operationsPerSocket: max } = this.#parts.limits
+    if ((inbox?.size ?? 0) <= max) return undefined
+    const text = `At most ${max} operations at once over one connection.`
+    return this.#refusals('TOO_MANY_SUBSCRIPTIONS', text, { limit: 'operationsPerSocket' })
   }
 
   /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
   #prepare(
     connection: Connection,
     id: string,
-    { query, variables, operationName }: SubscribePayload,
+    payload: SubscribePayload,
   ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
-    const { viewer, resume } = connection
-    const { schema, documents, services } = this.#parts
-    const prepared = documents.prepare(query)
+    const { live, resume } = connection
+    const { schema, documents, operations } = this.#parts
+    const { variables, operationName } = payload
+    const prepared = documents.find(payload)
     if (prepared.kind === 'invalid') return prepared.errors
+    const isLive = isSubscription(prepared.document, operationName)
+    if (isLive && !connection.meter.mayStart()) {
+      const { subscribesPerSecond: max } = this.#parts.limits
+      const text = `At most ${max} subscriptions may be started in a second.`
+      const { retryAfterMs } = connection.meter
+      const limit = 'subscribesPerSecond'
+      return this.#refusals('RATE_LIMIT_EXCEEDED', text, { limit, retryAfterMs })
+    }
     if (this.#closing !== undefined) {
       // An error would end a subscription for good: its client connects again after the close.
-      return isSubscription(prepared.document, operationName)
-        ? new Promise(() => {})
-        : [shuttingDown()]
+      return isLive ? new Promise(() => {}) : [shuttingDown()]
     }
-    if (viewer === undefined)
+    if (live === undefined)
       throw new Error('An operation came before the connection was acknowledged.')
+    const refusal = isRenewal(prepared.document, operationName) ? undefined : this.#invalid(live)
+    if (refusal !== undefined) return refusal
     const contextValue: GraphQLContext = {
-      viewer,
-      services,
-      resume: resume?.point(id, query),
+      viewer: live.viewer,
+      live,
+      operations,
+      renew: (token) => this.#renew(connection, token),
+      resume: resume?.point(id, prepared.text),
       connection: { id: connection.id, operationId: id, isLost: () => connection.isLost },
     }
     return {
@@ -283,15 +427,53 @@ export class WebSocketTransport {
     }
   }
 
+  /** Why the credentials of a connection are not, or no longer, good for anything but being renewed. */
+  #invalid({ viewer }: LiveAccess): readonly GraphQLError[] | undefined {
+    try {
+      this.#parts.operations.ensureValid(viewer)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CarillonError)) throw error
+      return [new GraphQLError(error.message, { originalError: error })]
+    }
+  }
+
+  /** Subscriptions of the host application: Carillon's own rest and end with the credentials by themselves. */
+  async *#whileValid(
+    results: AsyncIterable<ExecutionResult>,
+    { live, operations }: GraphQLContext,
+  ): AsyncGenerator<ExecutionResult, void> {
+    for await (const result of results) {
+      if (live !== undefined) operations.ensureValid(live.viewer)
+      yield result
+    }
+  }
+
+  async #subscribe(args: ExecutionArgs): Promise<OperationResult> {
+    const source = await openSource(args)
+    if (isLiveSource(source) || !(Symbol.asyncIterator in source)) return source as OperationResult
+    return this.#whileValid(source, args.contextValue as GraphQLContext) // as #prepare made it
+  }
+
+  #refusals(
+    code: ErrorCode,
+    text: string,
+    options: { readonly limit: LimitName; readonly retryAfterMs?: number },
+  ): readonly GraphQLError[] {
+    this.#parts.onLimit(options.limit)
+    const error = new CarillonError(code, text, options)
+    return [new GraphQLError(error.message, { originalError: error })]
+  }
+
   /** Lets the results of an operation be pushed, each rendered once for all who show it alike. */
   #feed(source: LiveSource, id: string, { outbox }: Connection, args: LiveArgs): void {
     const prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     if (source instanceof PresenceSubscription) {
-      const { rendering, release } = this.#renderings.usePresence(args)
+      const { rendering, release } = this.#renderings.usePresence(args, source.delivery)
       source.onClosed(release)
       source.feed({ outbox, rendering, prefix })
     } else {
-      const { rendering, release } = this.#renderings.use(args, source.tellsEvents)
+      const { rendering, release } = this.#renderings.use(args, source)
       source.onClosed(release)
       source.feed({ outbox, rendering, prefix })
     }
@@ -305,13 +487,34 @@ export class WebSocketTransport {
   }
 }
 
+/** Whether an operation brings fresh credentials, and nothing else. */
+function isRenewal(document: DocumentNode, operationName?: string | null): boolean {
+  const operation = getOperationAST(document, operationName)
+  return (
+    operation?.operation === 'mutation' &&
+    operation.selectionSet.selections.every(
+      (selection) => selection.kind === Kind.FIELD && selection.name.value === 'refreshToken',
+    )
+  )
+}
+
 function isSubscription(document: DocumentNode, operationName?: string | null): boolean {
   return getOperationAST(document, operationName)?.operation === 'subscription'
 }
 
+/** Why a client is closed that makes room for others. */
+const CROWDED_OUT = 'unauthenticatedConnections: too many others have not said either who they are'
+
 /** Sockets that are closed at once, at least, and the pause until the next ones are, in milliseconds. */
 const STAGE_SOCKETS = 200
 const STAGE_PAUSE_MS = 50
+
+/** How long what ends with its credentials has to say so before the connection is closed, in milliseconds. */
+const LAST_WORDS_MS = 100
+
+function reasonOf({ code, message }: CarillonError): string {
+  return `${code}: ${message}`
+}
 
 /** How long clients have to answer a close, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000

@@ -9,6 +9,7 @@ import type { PresenceMember } from '../../src/presence/session.ts'
 import { applyPresence, type Present } from '../../src/protocol/presence.ts'
 import { parseRedisUrl } from '../../src/redis/redis-address.ts'
 import { describeWithRedis, type PrivateRedis, startPrivateRedis } from '../support/redis.ts'
+import { viewer as viewerWith } from '../support/viewer.ts'
 import { Random } from './checker/random.ts'
 
 const LEASE_MS = 1_000
@@ -88,7 +89,7 @@ class Instance {
 }
 
 function viewer(userId: string, clientId: string) {
-  return { kind: 'user', userId, clientId } as const
+  return viewerWith({ kind: 'user', userId, clientId })
 }
 
 describeWithRedis('whatever happens to Redis and to instances', () => {

@@ -8,7 +8,7 @@ import { type CliProcess, spawnCli } from '../support/process.ts'
 import { describeWithRedis, type PrivateRedis, startPrivateRedis } from '../support/redis.ts'
 import { connect } from '../support/websocket.ts'
 
-const GRACE_MS = 800
+const GRACE_MS = 1_500
 const LEASE_MS = 2_000
 const SOON = { timeout: 20_000, interval: 20 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { DEFAULT_LIMITS } from '../../src/access/limits.ts'
+import { DEFAULT_LIMITS, LIMIT_NAMES, limitVariable } from '../../src/access/limits.ts'
 import { readConfig } from '../../src/config.ts'
 import { cell, codeIn, ROOT, type Row, readPage, table } from '../support/markdown.ts'
 
@@ -11,7 +11,7 @@ test('docs/getting-started.md has the variables that the configuration reads, no
 })
 
 test('the help of the command line names every variable', () => {
-  const help = readFileSync(`${ROOT}src/cli.ts`, 'utf8')
+  const help = readFileSync(`${ROOT}src/cli/help.ts`, 'utf8')
   expect(variablesRead().filter((name) => !help.includes(name))).toEqual([])
 })
 
@@ -26,12 +26,16 @@ test.each(rows.map((row) => [nameOf(row), row] as const))(
   },
 )
 
-test('docs/library.md has the limits and their defaults, no more and no less', () => {
-  const documented = table(readPage('docs/library.md'), 'Limit').map((row) => [
-    codeIn(cell(row, 'Limit')).join(),
-    Number(codeIn(cell(row, 'Default')).join()),
+test('docs/limits.md has the limits, their defaults and their variables, no more and no less', () => {
+  const documented = table(readPage('docs/limits.md'), 'Limit').map((row) =>
+    ['Limit', 'Default', 'Variable'].map((column) => codeIn(cell(row, column)).join()),
+  )
+  const limits = LIMIT_NAMES.map((name) => [
+    name,
+    String(DEFAULT_LIMITS[name]),
+    limitVariable(name),
   ])
-  expect(Object.fromEntries(documented)).toEqual(DEFAULT_LIMITS)
+  expect(documented.sort()).toEqual(limits.sort())
 })
 
 function nameOf(row: Row): string {

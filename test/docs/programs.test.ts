@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/carillon.ts'
 import { freePort } from '../support/free-port.ts'
 import { allPages, ROOT } from '../support/markdown.ts'
+import { PREPARED_NODE } from '../support/prepared-node.ts'
 import { createProgramFolder, type ProgramFolder, programsOf, run } from './program.ts'
 
 const programs = allPages().flatMap(programsOf)
@@ -27,7 +28,7 @@ test.each(programs)(
   async (program) => {
     const place = await placeIn(server)
     const file = await folder.add(program, place(program.text))
-    await using running = run(process.execPath, ['--import', 'tsx', file])
+    await using running = run(process.execPath, [...PREPARED_NODE, '--import', 'tsx', file])
     const output = running.finished()
     if (program.meanwhile !== undefined) await repeat(place(program.meanwhile), output)
     const printed = await output

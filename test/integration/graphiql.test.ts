@@ -30,6 +30,9 @@ describe.skipIf(CHROMIUM === null)('GraphiQL in a browser', () => {
     const problems: string[] = []
     page.on('request', (request) => requests.push(request.url()))
     page.on('pageerror', (error) => problems.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text())
+    })
     await page.goto(server.url)
     await page.locator('.graphiql-execute-button').waitFor()
     return { page, requests, problems, [Symbol.asyncDispose]: () => context.close() }

@@ -40,10 +40,10 @@ function at(path: string): string {
   return new URL(path, server.url).href
 }
 
-function coded(code: string, retryable = false) {
+function coded(code: string, retryable = false, limit?: string) {
   return expect.objectContaining({
     message: expect.any(String),
-    extensions: { code, retryable },
+    extensions: { code, retryable, ...(limit === undefined ? {} : { limit }) },
   })
 }
 
@@ -227,7 +227,7 @@ describe('Errors', () => {
       errors: [
         expect.objectContaining({
           path: ['messages'],
-          extensions: { code: 'INVALID_LIMIT', retryable: false },
+          extensions: { code: 'INVALID_LIMIT', retryable: false, limit: 'page' },
         }),
       ],
     })
@@ -386,7 +386,9 @@ describe('Subscriptions over server-sent events', () => {
     const events = readEvents(response)
     const { value } = await events.next()
     expect(value?.event).toBe('next')
-    expect(JSON.parse(value?.data ?? '')).toEqual({ errors: [coded('INVALID_INPUT')] })
+    expect(JSON.parse(value?.data ?? '')).toEqual({
+      errors: [coded('INVALID_INPUT', false, 'subscriptionTopics')],
+    })
     expect((await events.next()).value).toEqual({ event: 'complete', data: '' })
     expect((await events.next()).done).toBe(true)
   })
@@ -598,6 +600,6 @@ test('a body past 8 MiB is refused with 413 and the catalogue code', async () =>
   })
   expect(response.status).toBe(413)
   expect(await response.json()).toMatchObject({
-    errors: [{ extensions: { code: 'PAYLOAD_TOO_LARGE', retryable: false } }],
+    errors: [{ extensions: { code: 'PAYLOAD_TOO_LARGE', retryable: false, limit: 'bodyBytes' } }],
   })
 })

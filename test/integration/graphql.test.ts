@@ -152,18 +152,18 @@ test('refuses 10,000 levels of nesting, as a variable and as a literal, and goes
     headers: { 'content-type': 'application/json' },
     body: `{"query":${JSON.stringify(PUBLISH)},"variables":{"input":{"topic":"${topic}","payload":${deep}}}}`,
   })
-  const invalid = { code: 'INVALID_PAYLOAD', retryable: false }
+  const invalid = { code: 'INVALID_PAYLOAD', retryable: false, limit: 'jsonDepth' }
   expect(codeOf((await asVariable.json()) as GraphQLResponse)).toEqual(invalid)
   const asLiteral = `mutation { publish(input: {topic: "${topic}", payload: ${deep}}) { duplicate } }`
   expect(codeOf(await ask(asLiteral))).toEqual(invalid)
   const selections = `{ ${'a { '.repeat(10_000)} b ${'}'.repeat(10_000)} }`
-  expect(codeOf(await ask(selections))).toEqual({ code: 'INVALID_INPUT', retryable: false })
+  expect(codeOf(await ask(selections))).toMatchObject({ limit: 'queryDepth' })
   expect(await publish({ topic, payload: 1 })).toMatchObject({ message: { sequence: 1 } })
 })
 
 test('refuses a document of more tokens than it bounds, and goes on', async () => {
   const query = `{ ${'viewer { userId } '.repeat(6_000)} }`
-  expect(codeOf(await ask(query))).toEqual({ code: 'INVALID_INPUT', retryable: false })
+  expect(codeOf(await ask(query))).toMatchObject({ code: 'INVALID_INPUT', limit: 'queryTokens' })
   expect((await ask('{ viewer { userId } }')).data).toEqual({ viewer: { userId: 'anonymous' } })
 })
 
@@ -194,28 +194,40 @@ test('publishMany takes 100 inputs, and not 101', async () => {
   const query =
     'mutation ($inputs: [PublishInput!]!) { publishMany(inputs: $inputs) { duplicate } }'
   const inputs = Array.from({ length: 101 }, () => ({ topic, payload: 1 }))
-  expect(codeOf(await ask(query, { inputs }))).toEqual({ code: 'INVALID_INPUT', retryable: false })
+  expect(codeOf(await ask(query, { inputs }))).toEqual({
+    code: 'INVALID_INPUT',
+    retryable: false,
+    limit: 'publishMany',
+  })
   expect((await ask(query, { inputs: inputs.slice(1) })).data?.publishMany).toHaveLength(100)
 })
 
-test.each([
+const REFUSED: readonly (readonly [string, string, string?])[] = [
   ['{ topic(name: "a b") { id } }', 'INVALID_TOPIC_NAME'],
   ['mutation { publish(input: {topic: "", payload: 1}) { duplicate } }', 'INVALID_TOPIC_NAME'],
   ['mutation { publish(input: {topic: "t", payload: null}) { duplicate } }', 'INVALID_INPUT'],
   ['mutation { publish(input: {topic: "t", payload: 1e400}) { duplicate } }', 'INVALID_PAYLOAD'],
-  ['mutation { publish(input: {topic: "t", payload: 1, ttl: 0}) { duplicate } }', 'INVALID_INPUT'],
-  ['mutation { publish(input: {topic: "t", payload: 1, to: []}) { duplicate } }', 'INVALID_INPUT'],
+  [
+    'mutation { publish(input: {topic: "t", payload: 1, ttl: 0}) { duplicate } }',
+    'INVALID_INPUT',
+    'ttl',
+  ],
+  [
+    'mutation { publish(input: {topic: "t", payload: 1, to: []}) { duplicate } }',
+    'INVALID_INPUT',
+    'recipients',
+  ],
   [
     'mutation { publish(input: {topic: "t", payload: 1, expectedHead: -1}) { duplicate } }',
     'INVALID_INPUT',
   ],
-  ['{ messages(topic: "t", first: 0) { headSequence } }', 'INVALID_LIMIT'],
-  ['{ messages(topic: "t", last: 1001) { headSequence } }', 'INVALID_LIMIT'],
-  ['{ messages(topic: "t", first: -1) { headSequence } }', 'INVALID_LIMIT'],
+  ['{ messages(topic: "t", first: 0) { headSequence } }', 'INVALID_LIMIT', 'page'],
+  ['{ messages(topic: "t", last: 1001) { headSequence } }', 'INVALID_LIMIT', 'page'],
+  ['{ messages(topic: "t", first: -1) { headSequence } }', 'INVALID_LIMIT', 'page'],
   ['{ messages(topic: "t", first: 1, last: 1) { headSequence } }', 'INVALID_HISTORY_OPTS'],
   ['{ messages(topic: "t", after: "garbage") { headSequence } }', 'INVALID_CURSOR'],
   ['{ topics(prefix: "a b") { nodes { id } } }', 'INVALID_TOPIC_NAME'],
-  ['{ topics(first: 0) { nodes { id } } }', 'INVALID_LIMIT'],
+  ['{ topics(first: 0) { nodes { id } } }', 'INVALID_LIMIT', 'page'],
   ['{ topics(after: "garbage") { nodes { id } } }', 'INVALID_CURSOR'],
   ['mutation { ack(input: {topic: "t", consumer: "c"}) { consumer { id } } }', 'INVALID_INPUT'],
   [
@@ -236,9 +248,15 @@ test.each([
   ],
   ['{ nope }', 'INVALID_INPUT'],
   ['{', 'INVALID_INPUT'],
-])('refuses %s with %s', async (query, code) => {
-  expect(codeOf(await ask(query))).toEqual({ code, retryable: false })
-})
+] as readonly (readonly [string, string, string?])[]
+
+test.each(REFUSED.map(([query, code, limit]) => ({ query, code, limit })))(
+  'refuses $query with $code',
+  async ({ query, code, limit }) => {
+    const named = limit === undefined ? {} : { limit }
+    expect(codeOf(await ask(query))).toEqual({ code, retryable: false, ...named })
+  },
+)
 
 test('after and before do not go together', async () => {
   const { message } = await publish({ topic: newTopic(), payload: 1 })

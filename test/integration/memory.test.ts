@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PREPARED_NODE } from '../support/prepared-node.ts'
 import { openAcknowledged, type RawSocket } from '../support/websocket.ts'
 
 const CYCLES = 10_000
@@ -20,7 +21,7 @@ let socketUrl: string
 
 beforeAll(async () => {
   server = fork(new URL('../support/measured-server.mjs', import.meta.url), {
-    execArgv: ['--expose-gc'],
+    execArgv: ['--expose-gc', ...PREPARED_NODE],
   })
   const [ready] = (await once(server, 'message')) as [{ url: string }]
   socketUrl = ready.url.replace('http', 'ws')

@@ -7,7 +7,7 @@ import { CHROMIUM, launchChromium } from '../support/chromium.ts'
 import { type ExamplePage, serveExample } from '../support/example-page.ts'
 import type { ToldEvent } from '../support/presence.ts'
 
-const GRACE_MS = 2_000
+const GRACE_MS = 3_000
 
 /** After it nothing more comes of a client that is gone. */
 const QUIET_MS = GRACE_MS + 1_500

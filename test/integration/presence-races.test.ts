@@ -16,11 +16,12 @@ import {
 } from '../contracts/presence-store.ts'
 import { type OpenPresenceStore, openPresenceStore } from '../support/presence-store.ts'
 import { describeWithRedis, type PrivateRedis, startPrivateRedis } from '../support/redis.ts'
+import { viewer as viewerWith } from '../support/viewer.ts'
 
 const SOON = { timeout: 10_000, interval: 20 }
 
 function viewer(userId: string): Viewer {
-  return { kind: 'user', userId, clientId: 'tab' }
+  return viewerWith({ kind: 'user', userId, clientId: 'tab' })
 }
 
 function presenceOf(store: PresenceStore): Presence {
@@ -162,6 +163,21 @@ describeWithRedis('two instances over one Redis', () => {
 })
 
 describeWithRedis('a Redis that fails', () => {
+  test('what is said for a client of another instance is refused while that is not reached, and not lost in silence', async () => {
+    await using redis = await startPrivateRedis()
+    await using one = await openPresenceStore(redis.url)
+    await using two = await openPresenceStore(redis.url)
+    const topic = newTopic()
+    const [here, there] = [presenceOf(one.store), presenceOf(two.store)]
+    await there.open({ topics: [topic] }, viewer('watcher'))
+    await here.open({ topics: [topic], enter: {} }, viewer('ann'))
+    await expect.poll(() => presentIn(two.store, topic), SOON).toEqual(['ann'])
+    await redis.kill()
+    const refused = there.update({ topic, state: 1 }, viewer('ann'))
+    await expect(refused).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true })
+    expect((await here.update({ topic, state: 2 }, viewer('ann'))).state).toBe(2)
+  })
+
   test('who left while it was away is gone, also where the first attempt to say so fails', async () => {
     await using redis = await startPrivateRedis()
     await using one = await openPresenceStore(redis.url, 2_000)

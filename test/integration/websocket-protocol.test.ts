@@ -63,10 +63,10 @@ async function publishedNext(topic: string) {
   return message
 }
 
-function coded(code: string, retryable = false) {
+function coded(code: string, retryable = false, limit?: string) {
   return expect.objectContaining({
     message: expect.any(String),
-    extensions: { code, retryable },
+    extensions: { code, retryable, ...(limit === undefined ? {} : { limit }) },
   })
 }
 
@@ -388,7 +388,7 @@ describe('Operations that fail', () => {
         errors: [
           expect.objectContaining({
             path: ['messages'],
-            extensions: { code: 'INVALID_LIMIT', retryable: false },
+            extensions: { code: 'INVALID_LIMIT', retryable: false, limit: 'page' },
           }),
         ],
       },
@@ -402,7 +402,7 @@ describe('Operations that fail', () => {
     expect(await raw.receive()).toEqual({
       id: '1',
       type: 'next',
-      payload: { errors: [coded('INVALID_INPUT')] },
+      payload: { errors: [coded('INVALID_INPUT', false, 'subscriptionTopics')] },
     })
     expect(await raw.receive()).toEqual({ id: '1', type: 'complete' })
     await expectUsable(raw)

@@ -6,9 +6,14 @@ type ReceiverClass = new (options: { readonly isServer: boolean }) => Writable
 /** What a client of `ws` reads frames with; its types leave it out. */
 const { Receiver } = ws as unknown as { readonly Receiver: ReceiverClass }
 
+/** Reads the frames of a server as `ws` does: it emits `message`, `conclude` and `error`. */
+export function openReceiver(): Writable {
+  return new Receiver({ isServer: false })
+}
+
 /** The texts in the frames that a server has sent, as a client reads them. */
 export async function textsOf(bytes: Buffer): Promise<string[]> {
-  const receiver = new Receiver({ isServer: false })
+  const receiver = openReceiver()
   const texts: string[] = []
   receiver.on('message', (data: Buffer, isBinary: boolean) => {
     texts.push(isBinary ? 'not a text' : String(data))

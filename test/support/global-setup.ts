@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { exists, findOnPath } from './find-on-path.ts'
 import { findBinaries } from './postgresql-binaries.ts'
+import { preparePglite } from './prepare-pglite.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,8 +19,11 @@ declare module 'vitest' {
 
 const DEFAULT_URL = 'postgresql://postgres@127.0.0.1:5432/postgres'
 
-/** Looks for the real parts that tests need. What is missing is said once, and fails in CI. */
-export default async function setup(project: TestProject): Promise<void> {
+/**
+ * Looks for the real parts that tests need, and prepares the embedded one. What is missing is said
+ * once, and fails in CI.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env.CARILLON_TEST_DATABASE_URL ?? DEFAULT_URL
   const parts = {
     postgresqlUrl: (await answers(url)) ? url : null,
@@ -38,6 +42,7 @@ export default async function setup(project: TestProject): Promise<void> {
   project.provide('postgresqlBinaries', parts.postgresqlBinaries)
   project.provide('redisServer', parts.redisServer)
   project.provide('chromium', parts.chromium)
+  return preparePglite()
 }
 
 function complain(text: string): void {

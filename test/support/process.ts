@@ -2,6 +2,7 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { PREPARED_NODE } from './prepared-node.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
@@ -16,14 +17,18 @@ export interface CliProcess extends AsyncDisposable {
   exited(): Promise<number | null>
 }
 
-/** Starts `carillon` with these arguments and nothing of this process's configuration. */
+/**
+ * Starts `carillon` with these arguments and nothing of this process's configuration. A new embedded
+ * database starts from the prepared files; that of `spawnNpmStart` makes its own.
+ */
 export function spawnCli(
   args: readonly string[],
   environment: Record<string, string> = {},
 ): CliProcess {
+  const node = 'CARILLON_DATA_DIR' in environment ? PREPARED_NODE : []
   return watch(
-    spawn(process.execPath, [CLI, ...args], {
-      env: environmentOf(environment),
+    spawn(process.execPath, [...node, CLI, ...args], {
+      env: { PREPARED_PGLITE: process.env.PREPARED_PGLITE, ...environmentOf(environment) },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   )
@@ -59,7 +64,7 @@ function watch(child: ChildProcessByStdio<null, Readable, Readable>): CliProcess
   function ready(): Promise<string> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        const url = /GraphiQL\s+(http\S+)/.exec(output)?.[1]
+        const url = /Graphi?QL\s+(http\S+)/.exec(output)?.[1]
         if (url === undefined) return
         listeners.delete(look)
         resolve(url)

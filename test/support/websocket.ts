@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type Client, type ClientOptions, createClient } from 'graphql-ws'
-import { WebSocket } from 'ws'
+import { WebSocket, type ClientOptions as WebSocketOptions } from 'ws'
 
 /** A graphql-ws client that does not connect again, closed with its test. */
 export function connect(
@@ -42,8 +42,9 @@ export interface RawSocket extends AsyncDisposable {
 export async function openRawSocket(
   socketUrl: string,
   protocols: string | string[] = 'graphql-transport-ws',
+  options: WebSocketOptions = {},
 ): Promise<RawSocket> {
-  const socket = new WebSocket(socketUrl, protocols)
+  const socket = new WebSocket(socketUrl, protocols, options)
   const queue: ProtocolMessage[] = []
   const waiting: {
     resolve: (message: ProtocolMessage) => void

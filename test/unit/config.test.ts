@@ -1,5 +1,8 @@
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
+import { createFolder } from '../support/carillon.ts'
+import { makeCertificate } from '../support/certificate.ts'
 
 function messageOf(environment: NodeJS.ProcessEnv): string | undefined {
   try {
@@ -17,6 +20,10 @@ test('needs no environment at all', () => {
     dataDir: './.carillon',
     logLevel: 'warn',
     presence: { graceMs: 5_000, leaseMs: 30_000 },
+    limits: {},
+    clientPublish: true,
+    graphiql: true,
+    introspection: true,
   })
 })
 
@@ -32,6 +39,10 @@ test('uses PostgreSQL where there is a URL', () => {
     databaseUrl: 'postgres://u:p@db/x',
     logLevel: 'warn',
     presence: { graceMs: 5_000, leaseMs: 30_000 },
+    limits: {},
+    clientPublish: true,
+    graphiql: true,
+    introspection: true,
   })
 })
 
@@ -43,7 +54,21 @@ test.each([
   expect(readConfig({ REDIS_URL: redisUrl })).toMatchObject({ redisUrl })
 })
 
+test('has a variable for each limit', () => {
+  const environment = {
+    CARILLON_LIMIT_PAYLOAD_BYTES: '100',
+    CARILLON_LIMIT_PUBLISHES_PER_SECOND_PER_USER: '0',
+  }
+  expect(readConfig(environment).limits).toEqual({
+    payloadBytes: 100,
+    publishesPerSecondPerUser: 0,
+  })
+})
+
 test.each([
+  [{ CARILLON_LIMIT_PAYLOAD: '1' }, 'CARILLON_LIMIT_PAYLOAD is not the name of a limit.'],
+  [{ CARILLON_LIMIT_PAGE: 'all' }, 'CARILLON_LIMIT_PAGE has to be a whole number, not "all".'],
+  [{ CARILLON_LIMIT_PAGE: '-1' }, 'CARILLON_LIMIT_PAGE has to be a whole number, not "-1".'],
   [{ PORT: 'x' }, 'PORT has to be a port number from 0 to 65535, not "x".'],
   [{ PORT: '65536' }, 'PORT has to be a port number from 0 to 65535, not "65536".'],
   [{ PORT: '1.5' }, 'PORT has to be a port number from 0 to 65535, not "1.5".'],
@@ -60,6 +85,24 @@ test.each([
   [
     { CARILLON_LOG_LEVEL: 'loud' },
     'CARILLON_LOG_LEVEL has to be one of debug, info, warn, error, silent, not "loud".',
+  ],
+  [
+    { CARILLON_ORIGINS: 'https://app.example.com,app' },
+    'CARILLON_ORIGINS has to be a list such as https://app.example.com,https://*.example.com, or *, ' +
+      'not "https://app.example.com,app".',
+  ],
+  [
+    { CARILLON_TRUST_PROXY: 'nginx' },
+    'CARILLON_TRUST_PROXY has to be a number of hops, or a list of loopback, addresses and networks, ' +
+      'not "nginx".',
+  ],
+  [{ CARILLON_GRAPHIQL: 'yes' }, 'CARILLON_GRAPHIQL has to be on or off, not "yes".'],
+  [{ CARILLON_TLS_KEY: 'a.pem' }, 'CARILLON_TLS_KEY needs CARILLON_TLS_CERT, too.'],
+  [{ CARILLON_TLS_CERT: 'a.pem' }, 'CARILLON_TLS_CERT needs CARILLON_TLS_KEY, too.'],
+  [
+    { CARILLON_TLS_KEY: '/nowhere/key.pem', CARILLON_TLS_CERT: '/nowhere/cert.pem' },
+    'CARILLON_TLS_KEY names a file that cannot be read: ' +
+      "ENOENT: no such file or directory, open '/nowhere/key.pem'.",
   ],
   [
     { CARILLON_PRESENCE_GRACE_MS: '5s' },
@@ -92,4 +135,39 @@ test('reads the rules of the retention, and says that they are no JSON', () => {
 test('opens to other machines only where that is said', () => {
   expect(messageOf({ HOST: '0.0.0.0' })).toMatch(/^HOST=0\.0\.0\.0 would let everyone/)
   expect(readConfig({ HOST: '0.0.0.0', CARILLON_AUTH: 'open' })).toMatchObject({ host: '0.0.0.0' })
+})
+
+test('shows GraphiQL and the schema, but in production, and where it is told otherwise', () => {
+  const shown = (environment: NodeJS.ProcessEnv) => {
+    const { graphiql, introspection } = readConfig(environment)
+    return { graphiql, introspection }
+  }
+  expect(shown({ NODE_ENV: 'production' })).toEqual({ graphiql: false, introspection: false })
+  expect(shown({ NODE_ENV: 'production', CARILLON_GRAPHIQL: 'on' })).toEqual({
+    graphiql: true,
+    introspection: false,
+  })
+  expect(shown({ CARILLON_INTROSPECTION: 'off' })).toEqual({ graphiql: true, introspection: false })
+})
+
+test('reads origins, and whom to trust, as lists or as a number of hops', () => {
+  const origins = 'https://app.example.com, https://*.example.com'
+  expect(readConfig({ CARILLON_ORIGINS: origins })).toMatchObject({
+    origins: ['https://app.example.com', 'https://*.example.com'],
+  })
+  expect(readConfig({ CARILLON_TRUST_PROXY: '2' })).toMatchObject({ trustProxy: 2 })
+  expect(readConfig({ CARILLON_TRUST_PROXY: 'loopback,10.0.0.0/8' })).toMatchObject({
+    trustProxy: ['loopback', '10.0.0.0/8'],
+  })
+})
+
+test('reads a certificate and its key, and says where they do not belong together', async () => {
+  await using folder = await createFolder()
+  const mine = await makeCertificate(join(folder.path, 'mine'))
+  const other = await makeCertificate(join(folder.path, 'other'))
+  const config = readConfig({ CARILLON_TLS_KEY: mine.keyPath, CARILLON_TLS_CERT: mine.certPath })
+  expect(config.tls).toEqual({ key: Buffer.from(mine.key), cert: Buffer.from(mine.cert) })
+  expect(messageOf({ CARILLON_TLS_KEY: other.keyPath, CARILLON_TLS_CERT: mine.certPath })).toMatch(
+    /^CARILLON_TLS_KEY and CARILLON_TLS_CERT cannot be used: .*mismatch\.$/,
+  )
 })

@@ -19,6 +19,7 @@ import type { PresenceMember } from '../../../src/presence/session.ts'
 import { PRESENCE_EVENT_TYPES } from '../../../src/protocol/presence.ts'
 import { executed } from '../../support/executed.ts'
 import { type Draw, drawOf, oneOf } from '../../support/live-operations.ts'
+import { viewer } from '../../support/viewer.ts'
 
 /** As a host application has it that added a field to members. */
 const EXTENDED = extendSchema(schema, parse('extend type PresenceMember { shout: String }'))
@@ -58,9 +59,9 @@ const events = fc
   )
 
 function argsOf(text: string, own: GraphQLSchema = EXTENDED): LiveArgs {
-  const viewer = { kind: 'user', userId: 'ann', clientId: null } as const
-  const services = {} as LiveArgs['contextValue']['services']
-  const contextValue = { viewer, services }
+  const operations = {} as LiveArgs['contextValue']['operations']
+  const who = viewer({ kind: 'user', userId: 'ann', clientId: null })
+  const contextValue = { viewer: who, operations }
   return { schema: own, document: parse(text), operationName: null, contextValue }
 }
 

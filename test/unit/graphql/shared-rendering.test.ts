@@ -17,13 +17,14 @@ import {
   write,
 } from '../../support/live-operations.ts'
 import { ephemeral, message } from '../../support/messages.ts'
+import { viewer } from '../../support/viewer.ts'
 
-const ANN: Viewer = { kind: 'user', userId: 'ann', clientId: 'phone' }
+const ANN: Viewer = viewer({ kind: 'user', userId: 'ann', clientId: 'phone' })
 const VIEWERS: readonly Viewer[] = [
   ANN,
-  { kind: 'user', userId: 'ann', clientId: null },
-  { kind: 'user', userId: 'bob', clientId: 'phone' },
-  { kind: 'backend', userId: 'ann', clientId: 'phone' },
+  viewer({ kind: 'user', userId: 'ann', clientId: null }),
+  viewer({ kind: 'user', userId: 'bob', clientId: 'phone' }),
+  viewer({ kind: 'backend', userId: 'ann', clientId: 'phone' }),
 ]
 
 const MESSAGES = [
@@ -39,13 +40,13 @@ interface Subscriber {
   readonly viewer?: Viewer
 }
 
-function argsOf({ text, variables = {}, operationName, viewer = ANN }: Subscriber): LiveArgs {
+function argsOf({ text, variables = {}, operationName, viewer: who = ANN }: Subscriber): LiveArgs {
   return {
     schema: extendedSchema,
     document: parse(text),
     variableValues: variables,
     operationName: operationName ?? null,
-    contextValue: { viewer, services: {} as LiveArgs['contextValue']['services'] },
+    contextValue: { viewer: who, operations: {} as LiveArgs['contextValue']['operations'] },
   }
 }
 
@@ -114,7 +115,7 @@ test.each([
   expect(distinct).toBeLessThan(subscribers) // or nothing was compared
 })
 
-const BOB: Viewer = { kind: 'user', userId: 'bob', clientId: 'phone' }
+const BOB: Viewer = viewer({ kind: 'user', userId: 'bob', clientId: 'phone' })
 
 const PLAIN = subscription('id payload')
 

@@ -390,3 +390,35 @@ test('counts nothing once it is closed, also where the tick comes to it later', 
   outbox.flush()
   expect(all.bytes).toBe(0)
 })
+
+test('while it rests, only texts of the protocol go out, and what was held goes out in its order', async () => {
+  const opened = open()
+  const { outbox, sink } = opened
+  block(opened, 1_000)
+  outbox.push(BARE, Buffer.from('"queued"'), NOTHING)
+  outbox.sendInOrder('"a ping behind it"')
+  outbox.rest()
+  outbox.rest()
+  outbox.push(BARE, Buffer.from('"rendered meanwhile"'), NOTHING)
+  outbox.sendInOrder('"another ping"')
+  void outbox.send('"pong"')
+  sink.isFast = true
+  sink.take()
+  await endOfTick()
+  expect((await textsOf(sink.bytes)).slice(1)).toEqual(['"pong"'])
+  expect([outbox.hasRoom, outbox.wantsMore]).toEqual([false, false])
+  outbox.wake()
+  await endOfTick()
+  const held = ['"queued"', '"a ping behind it"', '"rendered meanwhile"', '"another ping"']
+  expect((await textsOf(sink.bytes)).slice(1)).toEqual(['"pong"', ...held])
+  expect([outbox.hasRoom, outbox.wantsMore]).toEqual([true, true])
+})
+
+test('what it held is gone once it is closed', () => {
+  const { outbox, sink } = open()
+  outbox.rest()
+  outbox.push(BARE, Buffer.from('"late"'), NOTHING)
+  outbox.close()
+  outbox.wake()
+  expect(sink.writes).toEqual([])
+})

@@ -8,6 +8,7 @@ import type { PresenceEvent } from '../../../src/presence/presence-event.ts'
 import type { PresenceSubscription } from '../../../src/presence/presence-subscription.ts'
 import type { PresenceMember } from '../../../src/presence/session.ts'
 import { applyPresence, type Present } from '../../../src/protocol/presence.ts'
+import { viewer as viewerWith } from '../../support/viewer.ts'
 
 /** What clients, and the time, do. Users, clients and operations are few, so that they meet. */
 type Deed =
@@ -112,7 +113,11 @@ class World {
 }
 
 function viewer(who: number): Viewer {
-  return { kind: 'user', userId: `user ${who % 3}`, clientId: `client ${who % 4}` }
+  return viewerWith({
+    kind: 'user',
+    userId: `user ${who % 3}`,
+    clientId: `client ${who % 4}`,
+  })
 }
 
 function visible(members: Iterable<PresenceMember>) {

@@ -1,0 +1,8 @@
+export function print(text: string): void {
+  process.stdout.write(text)
+}
+
+/** For the person who looks on: it does not get into what takes the output. */
+export function note(text: string): void {
+  process.stderr.write(text)
+}

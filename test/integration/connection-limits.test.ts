@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startServer, type TestServer } from '../support/carillon.ts'
+import { requestByHand } from '../support/http.ts'
+import { openAcknowledged, openRawSocket } from '../support/websocket.ts'
+
+/** The answer to an upgrade that is refused. */
+async function refused({ socketUrl }: TestServer, headers: Record<string, string> = {}) {
+  const socket = new WebSocket(socketUrl, 'graphql-transport-ws', { headers })
+  socket.on('error', () => undefined) // told by what the response says
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+  const { statusCode: status, headers: answered } = response
+  return { status, headers: answered, body: JSON.parse(await text(response)) as unknown }
+}
+
+/** Lines of the metrics that begin so. */
+async function metric({ carillon }: TestServer, start: string): Promise<readonly string[]> {
+  return (await carillon.metrics()).split('\n').filter((line) => line.startsWith(start))
+}
+
+describe('Connections', () => {
+  test('over `connections` are refused with 503 until one is closed', async () => {
+    await using server = await startServer({ limits: { connections: 1 } })
+    const first = await openAcknowledged(server.socketUrl)
+    expect(await metric(server, 'carillon_connections ')).toEqual(['carillon_connections 1'])
+    expect(await refused(server)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5', 'x-content-type-options': 'nosniff' },
+      body: {
+        errors: [
+          { extensions: { code: 'SERVICE_UNAVAILABLE', limit: 'connections', retryable: true } },
+        ],
+      },
+    })
+    await first[Symbol.asyncDispose]()
+    await expect
+      .poll(() => metric(server, 'carillon_connections '))
+      .toEqual(['carillon_connections 0'])
+    await using again = await openAcknowledged(server.socketUrl)
+    expect(again.socket.readyState).toBe(WebSocket.OPEN)
+    expect(await metric(server, 'carillon_limit_exceeded_total')).toEqual([
+      'carillon_limit_exceeded_total{limit="connections"} 1',
+    ])
+  })
+
+  test('a handshake that fails, and an origin that is refused, take no room', async () => {
+    await using server = await startServer({ limits: { connections: 1 } })
+    for (let round = 0; round < 3; round++) {
+      expect((await fetchUpgrade(server)).status).toBe(400)
+      expect((await refused(server, { origin: 'https://example.com' })).status).toBe(403)
+    }
+    await using first = await openAcknowledged(server.socketUrl)
+    expect(first.socket.readyState).toBe(WebSocket.OPEN)
+  })
+
+  test('of one address over `connectionsPerAddress` are refused with 429', async () => {
+    await using server = await startServer({ limits: { connectionsPerAddress: 1 } })
+    await using first = await openAcknowledged(server.socketUrl)
+    expect(first.socket.readyState).toBe(WebSocket.OPEN)
+    expect(await refused(server, { 'x-forwarded-for': '203.0.113.9' })).toMatchObject({
+      status: 429,
+      body: {
+        errors: [{ extensions: { code: 'RATE_LIMIT_EXCEEDED', limit: 'connectionsPerAddress' } }],
+      },
+    })
+  })
+
+  test('behind a trusted proxy are counted by the address that it says', async () => {
+    const limits = { connectionsPerAddress: 1 }
+    await using server = await startServer({ limits, trustProxy: 1 })
+    for (const address of ['203.0.113.9', '203.0.113.10']) {
+      const headers = { 'x-forwarded-for': address }
+      const socket = new WebSocket(server.socketUrl, 'graphql-transport-ws', { headers })
+      await once(socket, 'open')
+      expect((await refused(server, headers)).status).toBe(429)
+    }
+  })
+})
+
+describe('Sockets that have not said who they are', () => {
+  test('make room from the oldest on, and those that have said it stay', async () => {
+    await using server = await startServer({ limits: { unauthenticatedConnections: 2 } })
+    await using known = await openAcknowledged(server.socketUrl)
+    const silent = [await openRawSocket(server.socketUrl), await openRawSocket(server.socketUrl)]
+    await using honest = await openAcknowledged(server.socketUrl)
+    const reason = 'unauthenticatedConnections: too many others have not said either who they are'
+    expect(await silent[0]?.closed()).toEqual({ code: 4408, reason })
+    expect(silent[1]?.socket.readyState).toBe(WebSocket.OPEN)
+    for (const { socket } of [known, honest]) expect(socket.readyState).toBe(WebSocket.OPEN)
+    expect(await metric(server, 'carillon_limit_exceeded_total')).toEqual([
+      'carillon_limit_exceeded_total{limit="unauthenticatedConnections"} 1',
+    ])
+    await silent[1]?.[Symbol.asyncDispose]()
+  })
+
+  test('a flood of them keeps nobody out', async () => {
+    await using server = await startServer({ limits: { unauthenticatedConnections: 5 } })
+    const flood = await Promise.all(
+      Array.from({ length: 50 }, () => openRawSocket(server.socketUrl)),
+    )
+    await using honest = await openAcknowledged(server.socketUrl)
+    expect(honest.socket.readyState).toBe(WebSocket.OPEN)
+    await Promise.all(flood.slice(0, 40).map((raw) => raw.closed()))
+    await Promise.all(flood.map((raw) => raw[Symbol.asyncDispose]()))
+  })
+
+  test('are closed after `initTimeoutMs`', async () => {
+    await using server = await startServer({ limits: { initTimeoutMs: 50 } })
+    await using raw = await openRawSocket(server.socketUrl)
+    expect(await raw.closed()).toMatchObject({ code: 4408 })
+  })
+})
+
+describe('What is too long', () => {
+  test('a frame over `frameBytes` closes the socket with 1009; one as long does not', async () => {
+    await using server = await startServer({ limits: { frameBytes: 200 } })
+    await using raw = await openAcknowledged(server.socketUrl)
+    const empty = JSON.stringify({ type: 'ping', payload: { text: '' } }).length
+    raw.send({ type: 'ping', payload: { text: 'x'.repeat(200 - empty) } })
+    expect(await raw.receive()).toMatchObject({ type: 'pong' })
+    raw.send({ type: 'ping', payload: { text: 'x'.repeat(201 - empty) } })
+    expect(await raw.closed()).toMatchObject({ code: 1009 })
+    await expect
+      .poll(() => metric(server, 'carillon_limit_exceeded_total'))
+      .toEqual(['carillon_limit_exceeded_total{limit="frameBytes"} 1'])
+  })
+
+  test('a body over `bodyBytes` is refused with 413, which names it; one as long is not', async () => {
+    await using server = await startServer({ limits: { bodyBytes: 200 } })
+    const post = (length: number) => {
+      const empty = JSON.stringify({ query: '{ __typename } #' }).length
+      const query = `{ __typename } #${'x'.repeat(length - empty)}`
+      const headers = { 'content-type': 'application/json' }
+      return fetch(server.url, { method: 'POST', headers, body: JSON.stringify({ query }) })
+    }
+    expect((await post(200)).status).toBe(200)
+    const response = await post(201)
+    expect(response.status).toBe(413)
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'PAYLOAD_TOO_LARGE', limit: 'bodyBytes' } }],
+    })
+    expect(await metric(server, 'carillon_limit_exceeded_total')).toEqual([
+      'carillon_limit_exceeded_total{limit="bodyBytes"} 1',
+    ])
+  })
+})
+
+/** An upgrade without a key, which `ws` refuses. */
+function fetchUpgrade({ url }: TestServer) {
+  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+  return requestByHand(url, { headers })
+}
