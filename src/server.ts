@@ -99,6 +99,7 @@ import { Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
+import { Intake } from './transport/intake.ts'
 import { type Address, type ListenOptions, ServerTransport } from './transport/server.ts'
 import { WebSocketTransport } from './transport/websocket.ts'
 
@@ -336,8 +337,10 @@ class CarillonServer implements Carillon {
         ? undefined
         : new InFlight({ limit: 'connectionsPerUser', max: limits.connectionsPerUser }),
     }
+    const intake = new Intake()
     this.#http = createHttpHandler({
       ...parts,
+      intake,
       metrics: this.#metrics,
       isShuttingDown: () => this.#closing !== undefined,
       readiness: async () => {
@@ -354,12 +357,18 @@ class CarillonServer implements Carillon {
     this.#sockets = new WebSocketTransport({
       ...parts,
       outboxes,
+      intake,
       resumptions: this.#resumptions,
       access: this.#access,
       renewalMs: options.renewalMs ?? DEFAULT_RENEWAL_MS,
     })
     const { origins } = door
-    this.#transport = new ServerTransport({ handler: this.#http, sockets: this.#sockets, origins })
+    this.#transport = new ServerTransport({
+      handler: this.#http,
+      sockets: this.#sockets,
+      origins,
+      intake,
+    })
   }
 
   async publish(request: PublishRequest, { as }: CallOptions = {}): Promise<Published> {

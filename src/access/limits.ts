@@ -99,7 +99,7 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsPerUser: 100,
   unauthenticatedConnections: 1_000,
   initTimeoutMs: 3_000,
-  operationsPerSocket: 1_000,
+  operationsPerSocket: 250,
   subscribesPerSecond: 200,
   messagesPerSecond: 5_000,
   publishesPerSecondPerUser: 1_000,

@@ -125,9 +125,10 @@ export class Documents {
       checkSize(text, this.#limits)
       const document = parse(text)
       checkShape(document, this.#limits)
+      const costs = this.#costsOf(document)
       const errors = this.#validate(document)
       if (errors.length > 0) return { kind: 'invalid', errors }
-      return { kind: 'valid', text, document, costs: this.#costsOf(document) }
+      return { kind: 'valid', text, document, costs }
     } catch (error) {
       return invalid(error)
     }
@@ -143,6 +144,7 @@ export class Documents {
     return hideSuggestions ? errors.map(withoutSuggestion) : errors
   }
 
+  /** Before validation, which takes longer. */
   #costsOf(document: DocumentNode): Costs {
     const dependent = new Set<OperationDefinitionNode>()
     for (const operation of document.definitions) {

@@ -47,7 +47,7 @@ export interface OperationCost {
 }
 
 /**
- * What an operation of a valid document may load: 1 for each object, those of a list as often as its page has
+ * What an operation may load, of a document that is valid or is refused by validation: 1 for each object, those of a list as often as its page has
  * entries, or its argument has. What `skip` and `include` leave out counts too, and of several types that an
  * object may be of, all. Takes as long as the document is, however often its fragments are spread.
  */
@@ -109,6 +109,7 @@ class CostCounter {
     if (known !== undefined) return known
     const definition = this.#fragments.get(name)
     if (definition === undefined) return FREE // refused by validation
+    this.#known.set(name, FREE) // inside itself; refused by validation, too
     const type = this.#compositeType(definition.typeCondition.name.value)
     const cost = this.#ofSet(definition.selectionSet, type)
     this.#known.set(name, cost)

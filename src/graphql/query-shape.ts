@@ -6,7 +6,6 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
-  visit,
 } from 'graphql'
 import { CarillonError } from '../protocol/errors.ts'
 import { overLimit, type QueryLimits } from './query-limits.ts'
@@ -121,12 +120,9 @@ export class Shapes {
 /** Refuses what validation would take long for, whatever its answer. */
 function checkRepetition(document: DocumentNode): void {
   const counts = new Map<string, number>()
-  visit(document, {
-    Field({ alias, name }) {
-      const label = (alias ?? name).value
-      counts.set(label, (counts.get(label) ?? 0) + 1)
-    },
-  })
+  for (const definition of document.definitions) {
+    if ('selectionSet' in definition) countLabels(definition.selectionSet, counts)
+  }
   let comparisons = 0
   for (const count of counts.values()) comparisons += count * count
   if (comparisons > MAX_COMPARISONS) {
@@ -135,6 +131,17 @@ function checkRepetition(document: DocumentNode): void {
       'The document selects the same fields again and again; select each once, or in a fragment.',
       { limit: 'queryTokens' },
     )
+  }
+}
+
+function countLabels(set: SelectionSetNode, counts: Map<string, number>): void {
+  for (const node of set.selections) {
+    if (node.kind === Kind.FIELD) {
+      const label = (node.alias ?? node.name).value
+      counts.set(label, (counts.get(label) ?? 0) + 1)
+    }
+    if ('selectionSet' in node && node.selectionSet !== undefined)
+      countLabels(node.selectionSet, counts)
   }
 }
 

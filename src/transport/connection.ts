@@ -11,7 +11,9 @@ import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { ERRORS } from '../protocol/errors.ts'
 import type { ResumableConnection } from '../resume/resumable-connection.ts'
 import type { Inbox } from './inbox.ts'
+import type { Intake } from './intake.ts'
 import { Meter, type MeterLimits } from './meter.ts'
+import { Reader } from './reader.ts'
 
 /** What is known of one WebSocket. */
 export interface Connection {
@@ -20,6 +22,8 @@ export interface Connection {
   readonly socket: WebSocket
   /** Everything that is sent to the client goes through this. */
   readonly outbox: Outbox
+  /** Everything that the client sends comes through this. */
+  readonly reader: Reader
   /** How much its client sends. */
   readonly meter: Meter
   /** Of the upgrade. */
@@ -29,6 +33,8 @@ export interface Connection {
   /** What its client brought when it was acknowledged. */
   credentials: Credentials | undefined
   inbox: Inbox | undefined
+  /** Its queries and mutations under way. */
+  answering: number
   /** Whether the socket is closed, so that what ends from then on does not end by the client's wish. */
   isLost: boolean
   /** Of a client that named itself: what lets it go on where it was. */
@@ -47,26 +53,30 @@ export interface ConnectionParts {
   readonly headers: IncomingHttpHeaders
   readonly outboxes: Outboxes
   readonly limits: MeterLimits
+  readonly intake: Intake
 }
 
 export function openConnection(
   socket: WebSocket,
-  { raw, headers, outboxes, limits }: ConnectionParts,
+  { raw, headers, outboxes, limits, intake }: ConnectionParts,
 ): Connection {
+  const reader = new Reader({ raw, intake, isPaused: () => socket.isPaused })
   const outbox: Outbox = outboxes.open(sinkOf(socket, raw), {
     onStalled: () => closeConnection(connection, CLOSE_CODES.TRY_AGAIN_LATER, SLOW_CONSUMER),
     onFlooded: () => socket.pause(),
-    onDrained: () => socket.resume(),
+    onDrained: () => readOn(connection),
   })
   const connection: Connection = {
     id: randomUUID(),
     socket,
     outbox,
+    reader,
     headers: joined(headers),
     meter: new Meter(limits),
     live: undefined,
     credentials: undefined,
     inbox: undefined,
+    answering: 0,
     isLost: false,
     resume: undefined,
   }
@@ -84,16 +94,18 @@ function joined(headers: IncomingHttpHeaders): Credentials['headers'] {
 }
 
 /** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */
-export function closeConnection(
-  { socket, outbox }: Connection,
-  code: number,
-  reason: string,
-): void {
+export function closeConnection(connection: Connection, code: number, reason: string): void {
+  const { socket, outbox } = connection
   outbox.flush()
   outbox.close()
   const bytes = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
   socket.close(code, new TextDecoder().decode(bytes, { stream: true }))
-  socket.resume() // of one that was flooded, whose answer to the close is still to be read
+  readOn(connection) // of one that was flooded, whose answer to the close is still to be read
+}
+
+function readOn({ socket, reader }: Connection): void {
+  socket.resume()
+  reader.goOn()
 }
 
 /**

@@ -23,9 +23,10 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    for (const { socket, outbox } of this.#connections) {
+    for (const { socket, outbox, reader } of this.#connections) {
       // What waits for a slow client stands in front of the ping: the outbox looks after it.
-      if (outbox.bytes > 0) this.#silent.delete(socket)
+      // Its sign of life may be among what nobody has read yet.
+      if (outbox.bytes > 0 || reader.isBehind) this.#silent.delete(socket)
       else if (this.#silent.has(socket)) socket.terminate()
       else {
         this.#silent.add(socket)

@@ -19,6 +19,7 @@ import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import { openCountedResults } from './counted-results.ts'
 import { crossOrigin } from './cross-origin.ts'
 import { graphiqlResponse, wantsGraphiql } from './graphiql.ts'
+import type { Intake } from './intake.ts'
 import { responseOf, textRefusal } from './refusal.ts'
 import { readBody } from './request-body.ts'
 import { secureAnswers } from './security-headers.ts'
@@ -42,6 +43,7 @@ export interface HttpParts {
   readonly arrivals: Arrivals
   /** Connections and streams by user; undefined where users are not told apart. */
   readonly perUser: InFlight | undefined
+  readonly intake: Intake
   /** Whether browsers get GraphiQL. */
   readonly graphiql: boolean
   /** What is counted, as a text, and of which type. */
@@ -82,6 +84,7 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
       requestParameters(parts, viewers),
       preparedDocuments(parts),
       liveResults(parts),
+      answersInTurn(parts),
       secureAnswers(arrivalOf, ({ pathname }) => pathname === GRAPHQL_PATH),
     ],
   })
@@ -161,7 +164,7 @@ function routes({ readiness, metrics, graphiql, perUser }: HttpParts): Plugin {
  * origin may send without asking first. https://fetch.spec.whatwg.org/#cors-safelisted-request-header
  */
 function requestParameters(parts: HttpParts, viewers: WeakMap<Request, Viewer>): Plugin {
-  const { limits, onLimit } = parts
+  const { limits, onLimit, intake } = parts
   return {
     onRequestParse({ request, requestParser, setRequestParser, endResponse }) {
       if (requestParser === undefined) return
@@ -173,7 +176,9 @@ function requestParameters(parts: HttpParts, viewers: WeakMap<Request, Viewer>):
         viewers.set(incoming, await viewerOf(incoming, parts))
         try {
           if (incoming.method === 'POST') {
-            return named(JSON.parse(await readBody(incoming, limits.bodyBytes)) as GraphQLParams)
+            const body = await readBody(incoming, limits.bodyBytes)
+            await intake.next() // what is in it takes longer than reading it
+            return named(JSON.parse(body) as GraphQLParams)
           }
           const documentId = new URL(incoming.url).searchParams.get('documentId') ?? undefined
           return named({ ...(await requestParser(incoming)), documentId })
@@ -230,6 +235,19 @@ function liveResults(parts: HttpParts): Plugin {
   return {
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn((args) => openCountedResults(args, parts))
+    },
+  }
+}
+
+/** What was published together is stored at once, and would be answered at once, too. */
+function answersInTurn({ intake }: HttpParts): Plugin {
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn(async (args) => {
+        const result: unknown = await executeFn(args)
+        await intake.next()
+        return result
+      })
     },
   }
 }

@@ -9,6 +9,7 @@ import type { Origins } from '../access/origins.ts'
 import { CarillonError } from '../protocol/errors.ts'
 import { GRAPHQL_PATH, type HttpHandler } from './http.ts'
 import { createHttpServer, DEFAULT_HTTP_BOUNDS, type HttpBounds } from './http-server.ts'
+import type { Intake } from './intake.ts'
 import { type Refusal, textRefusal } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import type { WebSocketTransport } from './websocket.ts'
@@ -41,6 +42,7 @@ export interface ServerParts {
   readonly handler: HttpHandler
   readonly sockets: WebSocketTransport
   readonly origins: Origins
+  readonly intake: Intake
 }
 
 /** Carries the transports on HTTP servers: its own, or those of a host application. */
@@ -48,6 +50,7 @@ export class ServerTransport {
   readonly #handler: HttpHandler
   readonly #sockets: WebSocketTransport
   readonly #origins: Origins
+  readonly #intake: Intake
   readonly #bounds: HttpBounds
   #own: Server | TlsServer | undefined
   /** What our own server is called, where it answers only to that. */
@@ -58,10 +61,11 @@ export class ServerTransport {
   readonly #connections = new Map<string, Socket>()
   #closing: Promise<void> | undefined
 
-  constructor({ handler, sockets, origins }: ServerParts, bounds = DEFAULT_HTTP_BOUNDS) {
+  constructor({ handler, sockets, origins, intake }: ServerParts, bounds = DEFAULT_HTTP_BOUNDS) {
     this.#handler = handler
     this.#sockets = sockets
     this.#origins = origins
+    this.#intake = intake
     this.#bounds = bounds
   }
 
@@ -194,8 +198,13 @@ export class ServerTransport {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#responses.add(response)
     response.once('close', () => this.#onClosed(response))
-    if (hasUrl(request)) this.#handler.handle(request, response)
+    if (hasUrl(request)) void this.#handleInTurn(request, response)
     else answer(response, NO_URL)
+  }
+
+  async #handleInTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#intake.next()
+    if (!response.destroyed) this.#handler.handle(request, response)
   }
 
   #onClosed(response: ServerResponse): void {

@@ -47,6 +47,7 @@ import {
 import { ConnectionLimits } from './connection-limits.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
+import type { Intake } from './intake.ts'
 import { refusalOf } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { inStages } from './stages.ts'
@@ -66,6 +67,7 @@ export interface WebSocketParts {
   readonly perUser: InFlight | undefined
   readonly report: ReportError
   readonly outboxes: Outboxes
+  readonly intake: Intake
   readonly resumptions: Resumptions
   readonly origins: Origins
   readonly arrivals: Arrivals
@@ -107,6 +109,7 @@ export class WebSocketTransport {
       noServer: true,
       handleProtocols,
       maxPayload: parts.limits.frameBytes,
+      maxFragments: MAX_FRAGMENTS,
       perMessageDeflate: false,
     })
     this.#renderings = new Renderings(parts.report)
@@ -140,14 +143,14 @@ export class WebSocketTransport {
   async #accept(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const ignore = () => {} // a socket that breaks meanwhile is closed by then
     socket.on('error', ignore)
-    await this.#parts.outboxes.turns.next()
+    await this.#parts.intake.next()
     socket.off('error', ignore)
     const refusal = this.#refusal(request)
     if (refusal !== undefined) refuseUpgrade(socket, refusalOf(refusal))
     else {
       const { headers } = request
-      const { outboxes, limits } = this.#parts
-      const parts = { raw: socket, headers, outboxes, limits }
+      const { outboxes, limits, intake } = this.#parts
+      const parts = { raw: socket, headers, outboxes, limits, intake }
       this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, parts))
     }
   }
@@ -376,11 +379,13 @@ export class WebSocketTransport {
     })
   }
 
-  #tooMany({ inbox }: Connection): readonly GraphQLError[] | undefined {
+  #tooMany(connection: Connection): readonly GraphQLError[] | undefined {
     const { operationsPerSocket: max } = this.#parts.limits
-    if ((inbox?.size ?? 0) <= max) return undefined
+    if ((connection.inbox?.size ?? 0) <= max) return undefined
     const text = `At most ${max} operations at once over one connection.`
-    return this.#refusals('TOO_MANY_SUBSCRIPTIONS', text, { limit: 'operationsPerSocket' })
+    return this.#refusals(connection, 'TOO_MANY_SUBSCRIPTIONS', text, {
+      limit: 'operationsPerSocket',
+    })
   }
 
   /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
@@ -393,14 +398,17 @@ export class WebSocketTransport {
     const { schema, documents, operations } = this.#parts
     const { variables, operationName } = payload
     const prepared = documents.find(payload)
-    if (prepared.kind === 'invalid') return prepared.errors
+    if (prepared.kind === 'invalid') {
+      connection.reader.rest(REFUSAL_REST_MS)
+      return prepared.errors
+    }
     const isLive = isSubscription(prepared.document, operationName)
     if (isLive && !connection.meter.mayStart()) {
       const { subscribesPerSecond: max } = this.#parts.limits
       const text = `At most ${max} subscriptions may be started in a second.`
       const { retryAfterMs } = connection.meter
       const limit = 'subscribesPerSecond'
-      return this.#refusals('RATE_LIMIT_EXCEEDED', text, { limit, retryAfterMs })
+      return this.#refusals(connection, 'RATE_LIMIT_EXCEEDED', text, { limit, retryAfterMs })
     }
     if (this.#closing !== undefined) {
       // An error would end a subscription for good: its client connects again after the close.
@@ -456,11 +464,13 @@ export class WebSocketTransport {
   }
 
   #refusals(
+    { reader }: Connection,
     code: ErrorCode,
     text: string,
     options: { readonly limit: LimitName; readonly retryAfterMs?: number },
   ): readonly GraphQLError[] {
     this.#parts.onLimit(options.limit)
+    reader.rest(REFUSAL_REST_MS)
     const error = new CarillonError(code, text, options)
     return [new GraphQLError(error.message, { originalError: error })]
   }
@@ -480,10 +490,15 @@ export class WebSocketTransport {
   }
 
   /** Remembers what is to be answered, so that a shutdown can wait for it. */
-  #remember({ inbox }: Connection, id: string, { document, operationName }: ExecutionArgs): void {
+  #remember(connection: Connection, id: string, { document, operationName }: ExecutionArgs): void {
+    const { inbox, reader } = connection
     if (inbox === undefined || isSubscription(document, operationName)) return
-    const answered = inbox.ended(id).finally(() => this.#answering.delete(answered))
+    const answered = inbox.ended(id).finally(() => {
+      this.#answering.delete(answered)
+      if (--connection.answering < ANSWERS_AT_ONCE) reader.release()
+    })
     this.#answering.add(answered)
+    if (++connection.answering >= ANSWERS_AT_ONCE) reader.hold()
   }
 }
 
@@ -515,6 +530,15 @@ const LAST_WORDS_MS = 100
 function reasonOf({ code, message }: CarillonError): string {
   return `${code}: ${message}`
 }
+
+/** Queries and mutations of one connection that are answered at the same time; of more, the next are not read. */
+const ANSWERS_AT_ONCE = 32
+
+/** Parts of one message. Each takes more memory than its bytes; a client that sends parts at all sends them of a few KiB. */
+const MAX_FRAGMENTS = 1_024
+
+/** How long nothing is read from a client whose operation was refused before it began, in milliseconds. */
+const REFUSAL_REST_MS = 10
 
 /** How long clients have to answer a close, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000

@@ -14,6 +14,8 @@ export interface ArenaOptions {
 export interface Pace {
   readonly calmMs: number
   readonly attackMs: number
+  /** How often the attack may be repeated until the limits of its scenario are reached: a busy machine is slow at it. Default 0. */
+  readonly repeats?: number
   /** How much of everything: 1 is what the names of the scenarios say. */
   readonly size: number
 }
@@ -65,19 +67,34 @@ export class Arena implements AsyncDisposable {
   }
 
   /** Leaves them alone for a while, then attacks. */
-  async run(scenario: Scenario, { calmMs, attackMs, size }: Pace): Promise<Outcome> {
+  async run(scenario: Scenario, { calmMs, attackMs, size, repeats = 0 }: Pace): Promise<Outcome> {
     const before = await this.#limits()
     const calm = await this.#phase(() => sleep(calmMs))
-    let answers: Readonly<Record<string, number>> = {}
+    const answers: Record<string, number> = {}
+    let limits: ReadonlySet<string> = new Set()
     const attacked = await this.#phase(async () => {
-      const order = { name: scenario.name, ms: attackMs, size }
-      answers = await this.#attacker.ask('attack', order)
+      for (let attacks = 0; attacks <= repeats; attacks++) {
+        const order = { name: scenario.name, ms: attackMs, size }
+        const counts = await this.#attacker.ask<Readonly<Record<string, number>>>('attack', order)
+        for (const [text, count] of Object.entries(counts)) {
+          answers[text] = (answers[text] ?? 0) + count
+        }
+        limits = await this.#reached(before, answers)
+        if (scenario.limits.every((name) => limits.has(name))) break
+      }
     })
+    return { scenario, calm, attacked, answers, limits: [...limits] }
+  }
+
+  /** The limits that have refused something since they were counted before, or that an answer names. */
+  async #reached(
+    before: ReadonlyMap<string, number>,
+    answers: Readonly<Record<string, number>>,
+  ): Promise<ReadonlySet<string>> {
     const after = await this.#limits()
     const counted = [...after].filter(([name, count]) => count > (before.get(name) ?? 0))
     const named = Object.keys(answers).flatMap((text) => /limit (\w+)/.exec(text)?.[1] ?? [])
-    const limits = [...new Set([...counted.map(([name]) => name), ...named])]
-    return { scenario, calm, attacked, answers, limits }
+    return new Set([...counted.map(([name]) => name), ...named])
   }
 
   /** What has not come by now is lost. */

@@ -97,7 +97,7 @@ export const ENDLESS_FRAGMENTS: Scenario = {
 
 export const SMALL_FRAGMENTS: Scenario = {
   name: '20 sockets with messages in endless parts of one byte',
-  defence: 'Closes with 1008, as `ws` takes no more than 16,384 parts of one message.',
+  defence: 'Closes with 1008: a message has at most 1,024 parts.',
   limits: [],
   attack: (target) =>
     again(target, 20, async () => {

@@ -153,9 +153,8 @@ function publish(id: string, topic: string, payload: unknown) {
 
 export const SOCKET_PUBLISHER: Scenario = {
   name: 'a publisher at full speed over one socket',
-  defence:
-    'Refuses what it asks for before so many are answered; closes the socket that sends too many messages.',
-  limits: ['operationsPerSocket'],
+  defence: 'Reads no further while 32 of its publishes are under way.',
+  limits: [],
   attack: (target) =>
     flood(target, (number) =>
       publish(String(number), 'hostile:1', { number, text: 'x'.repeat(300) }),

@@ -1,0 +1,99 @@
+import type { Duplex } from 'node:stream'
+import type { Inlet, Intake } from './intake.ts'
+
+/** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
+const PART_BYTES = 2 * 1024
+
+export interface ReaderParts {
+  /** The TCP or TLS socket under a WebSocket, which nothing was read from yet. */
+  readonly raw: Duplex
+  readonly intake: Intake
+  /** Whether those behind want nothing for now; they call `goOn` once they do. */
+  readonly isPaused: () => boolean
+}
+
+/**
+ * Stands between a socket and `ws`: passes on what the client sends in parts, by turns with other clients. While
+ * anything waits here, nothing is read from the socket, so that what the client sends waits on its own side.
+ */
+export class Reader implements Inlet {
+  readonly #raw: Duplex
+  readonly #intake: Intake
+  readonly #isPaused: () => boolean
+  /** As the stream has it: what listens to the socket comes and goes while it is used. */
+  readonly #emit: (event: string | symbol, ...args: unknown[]) => boolean
+  readonly #waiting: Buffer[] = []
+  #isHeld = false
+  #rest: NodeJS.Timeout | undefined
+
+  constructor({ raw, intake, isPaused }: ReaderParts) {
+    this.#raw = raw
+    this.#intake = intake
+    this.#isPaused = isPaused
+    this.#emit = raw.emit.bind(raw)
+    raw.emit = (event: string | symbol, ...args: unknown[]) => this.#onEvent(event, args)
+  }
+
+  /** Whether the client cannot be heard, as nothing is read from it. */
+  get isBehind(): boolean {
+    return this.#waiting.length > 0
+  }
+
+  /** Passes nothing on from here on, until `release`. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** Ends a hold. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.goOn()
+  }
+
+  /** Passes nothing on for so many milliseconds. */
+  rest(ms: number): void {
+    this.#rest ??= setTimeout(() => {
+      this.#rest = undefined
+      this.goOn()
+    }, ms)
+  }
+
+  /** Looks again at whether those behind want what waits. */
+  goOn(): void {
+    if (this.isBehind) this.#intake.add(this)
+  }
+
+  step(): boolean {
+    if (this.#isHeld || this.#rest !== undefined || this.#isPaused()) return false
+    this.#passOn()
+    if (this.isBehind) return true
+    if (!this.#isPaused()) this.#raw.resume()
+    return false
+  }
+
+  #onEvent(event: string | symbol, args: unknown[]): boolean {
+    if (event === 'data' && Buffer.isBuffer(args[0])) {
+      this.#receive(args[0])
+      return true
+    }
+    // What came before the end is still carried out.
+    if (event === 'end' || event === 'close') while (this.isBehind) this.#passOn()
+    if (event === 'close') clearTimeout(this.#rest)
+    return this.#emit(event, ...args)
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#waiting.push(chunk)
+    this.#intake.add(this)
+    if (this.isBehind) this.#raw.pause()
+  }
+
+  #passOn(): void {
+    const [chunk] = this.#waiting
+    if (chunk === undefined) return
+    if (chunk.length <= PART_BYTES) this.#waiting.shift()
+    else this.#waiting[0] = chunk.subarray(PART_BYTES)
+    this.#emit('data', chunk.subarray(0, PART_BYTES))
+  }
+}

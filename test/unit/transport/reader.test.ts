@@ -1,0 +1,87 @@
+import { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { Intake } from '../../../src/transport/intake.ts'
+import { Reader } from '../../../src/transport/reader.ts'
+
+/** Under load. */
+const SOON = { timeout: 10_000 }
+
+/** A socket, what reads from it, and what was read. */
+function open() {
+  const raw = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+  const got: Buffer[] = []
+  const events: string[] = []
+  let isPaused = false
+  const reader = new Reader({ raw, intake: new Intake(), isPaused: () => isPaused })
+  raw.on('data', (chunk: Buffer) => got.push(chunk))
+  raw.on('end', () => events.push(`end after ${size()}`))
+  raw.on('close', () => events.push(`close after ${size()}`))
+  const size = () => Buffer.concat(got).length
+  const pause = (value: boolean) => {
+    isPaused = value
+  }
+  return { raw, reader, got, events, size, pause }
+}
+
+const LONG = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251))
+
+test('passes on everything, in order and in small parts', async () => {
+  const { raw, got, size } = open()
+  raw.push(LONG)
+  raw.push('the end')
+  await expect.poll(size, SOON).toBe(LONG.length + 7)
+  expect(Buffer.concat(got).equals(Buffer.concat([LONG, Buffer.from('the end')]))).toBe(true)
+  expect(Math.max(...got.map(({ length }) => length))).toBe(2048)
+})
+
+test('reads nothing more from the socket while anything waits', async () => {
+  const { raw, reader, size } = open()
+  reader.hold()
+  raw.push('abc')
+  await setImmediate()
+  expect(raw.isPaused()).toBe(true)
+  expect(reader.isBehind).toBe(true)
+  expect(size()).toBe(0)
+  reader.release()
+  await expect.poll(size, SOON).toBe(3)
+  expect(raw.isPaused()).toBe(false)
+  expect(reader.isBehind).toBe(false)
+})
+
+test('waits for those behind', async () => {
+  const { raw, reader, size, pause } = open()
+  pause(true)
+  raw.push('abc')
+  await setImmediate()
+  expect(size()).toBe(0)
+  pause(false)
+  reader.goOn()
+  await expect.poll(size, SOON).toBe(3)
+})
+
+test('rests for as long as it was told', async () => {
+  const { raw, reader, size } = open()
+  const begun = performance.now()
+  reader.rest(50)
+  reader.rest(10_000) // it does so already
+  raw.push('abc')
+  await expect.poll(size, SOON).toBe(3)
+  expect(performance.now() - begun).toBeGreaterThan(48)
+})
+
+test('what came before the end comes before it', async () => {
+  const { raw, events } = open()
+  raw.push(LONG)
+  raw.push(null)
+  await expect.poll(() => events, SOON).toContain(`end after ${LONG.length}`)
+})
+
+test('what came before a socket was cut is carried out', async () => {
+  const { raw, reader, events } = open()
+  reader.hold()
+  raw.push(LONG)
+  await setImmediate()
+  raw.destroy()
+  await expect.poll(() => events, SOON).toEqual([`close after ${LONG.length}`])
+})
