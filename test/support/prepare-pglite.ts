@@ -31,8 +31,8 @@ async function makeDatabase(dataDir: string): Promise<void> {
       await pglite.exec(sql)
     },
   })
-  await pglite.exec("UPDATE pg_database SET datistemplate = false WHERE datname = 'template0'")
-  await pglite.exec('DROP DATABASE template0')
+  await pglite.exec('UPDATE pg_database SET datistemplate = false')
+  for (const template of ['template0', 'template1']) await pglite.exec(`DROP DATABASE ${template}`)
   await pglite.close()
   await appendFile(join(dataDir, 'postgresql.conf'), '\nshared_buffers = 8MB\n')
 }
