@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 const carillon = fileURLToPath(new URL('src/index.ts', import.meta.url))
 
@@ -22,7 +23,8 @@ export default defineConfig({
   oxc: { target: 'node20' },
   test: {
     // Much of the time is spent waiting for servers and databases; more files at once only wait for each other.
-    maxWorkers: 3,
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
       {
@@ -36,6 +38,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/architecture.test.ts'],
           globalSetup: 'test/support/global-setup.ts',
+          // Modules are loaded and compiled once per worker: what a test changes for all, it puts back.
+          isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { createDatabase, describeWithPostgresql, execute } from '../support/postgresql.ts'
+import { SHORT_LIVED_NODE } from '../support/prepared-node.ts'
 
 const PUBLISHER = fileURLToPath(new URL('../support/publisher-process.mjs', import.meta.url))
 const TOPICS = ['a', 'b', 'c', 'd']
@@ -19,7 +20,7 @@ interface Publisher {
 }
 
 function startPublisher(url: string, name: string, onLine: () => void = () => {}): Publisher {
-  const args = [PUBLISHER, url, name, String(PUBLISHES), ...TOPICS]
+  const args = [...SHORT_LIVED_NODE, PUBLISHER, url, name, String(PUBLISHES), ...TOPICS]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const acknowledged: Acknowledged[] = []
   const lines = createInterface({ input: child.stdout })

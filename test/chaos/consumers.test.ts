@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type Carillon, createCarillon } from 'carillon'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDatabase, describeWithPostgresql, execute } from '../support/postgresql.ts'
+import { SHORT_LIVED_NODE } from '../support/prepared-node.ts'
 
 const CONSUMER = fileURLToPath(new URL('../support/consumer-process.mjs', import.meta.url))
 const TOPICS = Array.from({ length: 8 }, (_, n) => `work:${n}`)
@@ -54,7 +55,7 @@ interface Consumer extends AsyncDisposable {
 }
 
 function startConsumer(url: string, name: string, journal: Journal): Consumer {
-  const args = [CONSUMER, url, name, String(LEASE_MS)]
+  const args = [...SHORT_LIVED_NODE, CONSUMER, url, name, String(LEASE_MS)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL')) // also where the test has run out of time
   const exit = once(child, 'close')

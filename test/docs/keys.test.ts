@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { codeBlocks, readPage } from '../support/markdown.ts'
 import { createDatabase, describeWithPostgresql } from '../support/postgresql.ts'
+import { SHORT_LIVED_NODE } from '../support/prepared-node.ts'
 import { run } from './program.ts'
 
 const blocks = codeBlocks(readPage('docs/keys.md'))
@@ -19,7 +20,10 @@ describeWithPostgresql('docs/keys.md', () => {
     const writtenId = KEY.exec(examples[0]?.output ?? '')?.[1] ?? ''
     expect(examples.length).toBeGreaterThan(3)
     for (const { line, commands, output } of examples) {
-      const script = commands.replaceAll('npx carillon', 'node dist/cli.js')
+      const script = commands.replaceAll(
+        'npx carillon',
+        `node ${SHORT_LIVED_NODE.join(' ')} dist/cli.js`,
+      )
       const own = `export DATABASE_URL='${database.url}'\n${script.replaceAll(writtenId, id ?? '')}`
       await using shell = run('bash', ['-ec', own])
       const printed = await shell.finished()

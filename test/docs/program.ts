@@ -58,6 +58,8 @@ export interface ProgramFolder extends AsyncDisposable {
   readonly path: string
   /** Writes a program; the path of its file. */
   add(program: Program, text: string): Promise<string>
+  /** Compiles all that was added in TypeScript, or checks its types only. */
+  compile(options: 'emit' | 'check'): Promise<string>
 }
 
 export async function createProgramFolder(): Promise<ProgramFolder> {
@@ -69,8 +71,27 @@ export async function createProgramFolder(): Promise<ProgramFolder> {
       await writeFile(file, text)
       return file
     },
+    compile: (options) => compile(path, COMPILER_OPTIONS[options]),
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   }
+}
+
+const COMPILER_OPTIONS = {
+  check: {},
+  emit: { noCheck: true, noEmit: false, rewriteRelativeImportExtensions: true },
+} as const
+
+/** What the compiler prints about the TypeScript of a folder. */
+async function compile(path: string, options: object): Promise<string> {
+  const configuration = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { paths: {}, noUnusedLocals: false, lib: ['esnext'], ...options },
+    include: ['*.ts'],
+  }
+  await writeFile(join(path, 'tsconfig.json'), JSON.stringify(configuration))
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  await using compiler = run(process.execPath, [tsc, '-p', path])
+  return await compiler.finished()
 }
 
 export interface RunningProgram extends AsyncDisposable {
@@ -82,8 +103,6 @@ export interface RunningProgram extends AsyncDisposable {
 export function run(command: string, args: readonly string[]): RunningProgram {
   const child = spawn(command, args, {
     cwd: ROOT,
-    // Without the paths of the project's own configuration, `carillon` is what is in dist/.
-    env: { ...process.env, TSX_TSCONFIG_PATH: join(ROOT, 'tsconfig.build.json') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collect(child)

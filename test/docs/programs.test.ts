@@ -1,21 +1,39 @@
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/carillon.ts'
 import { freePort } from '../support/free-port.ts'
-import { allPages, ROOT } from '../support/markdown.ts'
-import { PREPARED_NODE } from '../support/prepared-node.ts'
-import { createProgramFolder, type ProgramFolder, programsOf, run } from './program.ts'
+import { allPages } from '../support/markdown.ts'
+import { PREPARED_NODE, SHORT_LIVED_NODE } from '../support/prepared-node.ts'
+import {
+  createProgramFolder,
+  type Program,
+  type ProgramFolder,
+  programsOf,
+  run,
+} from './program.ts'
 
 const programs = allPages().flatMap(programsOf)
 
+/** A program, with the addresses of this run. */
+interface Placed {
+  readonly file: string
+  readonly meanwhile: string | undefined
+}
+
+const placed = new Map<Program, Placed>()
 let server: TestServer
 let folder: ProgramFolder
 
 beforeAll(async () => {
   server = await startServer()
   folder = await createProgramFolder()
+  for (const program of programs) {
+    const place = await placeIn(server)
+    const file = await folder.add(program, place(program.text))
+    const meanwhile = program.meanwhile && place(program.meanwhile)
+    placed.set(program, { file: file.replace(/\.ts$/, '.js'), meanwhile })
+  }
+  await folder.compile('emit')
 })
 
 afterAll(async () => {
@@ -26,15 +44,14 @@ afterAll(async () => {
 test.each(programs)(
   'the program of $page at line $line runs and prints what is written',
   async (program) => {
-    const place = await placeIn(server)
-    const file = await folder.add(program, place(program.text))
-    await using running = run(process.execPath, [...PREPARED_NODE, '--import', 'tsx', file])
+    const { file = '', meanwhile } = placed.get(program) ?? {}
+    await using running = run(process.execPath, [...SHORT_LIVED_NODE, ...PREPARED_NODE, file])
     const output = running.finished()
-    if (program.meanwhile !== undefined) await repeat(place(program.meanwhile), output)
+    if (meanwhile !== undefined) await repeat(meanwhile, output)
     const printed = await output
     expect(printed).toBe(program.output ?? printed)
   },
-  120_000, // each starts a Node, a compiler and a database, on a machine that does other things too
+  120_000, // each starts a Node and a database, on a machine that does other things too
 )
 
 test('the TypeScript of the documentation has the types of the package', async () => {
@@ -42,15 +59,7 @@ test('the TypeScript of the documentation has the types of the package', async (
   for (const program of programs) {
     if (program.language === 'ts') await types.add(program, program.text)
   }
-  const configuration = {
-    extends: '../../tsconfig.json',
-    compilerOptions: { paths: {}, noUnusedLocals: false, lib: ['esnext'] },
-    include: ['*.ts'],
-  }
-  await writeFile(join(types.path, 'tsconfig.json'), JSON.stringify(configuration))
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-  await using compiler = run(process.execPath, [tsc, '-p', types.path])
-  expect(await compiler.finished()).toBe('')
+  expect(await types.compile('check')).toBe('')
 })
 
 /** Puts the addresses of this run where the documentation has those of a default start. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createFolder, request } from '../support/carillon.ts'
 import { createDatabase, describeWithPostgresql } from '../support/postgresql.ts'
+import { preparedEnvironment } from '../support/prepared-node.ts'
 import { type CliProcess, spawnCli, spawnNpmStart } from '../support/process.ts'
 import { rejection } from '../support/rejection.ts'
 import { openAcknowledged } from '../support/websocket.ts'
@@ -127,7 +128,7 @@ test('closes at a Ctrl+C that comes twice, from the terminal and from npm', asyn
 })
 
 test('closes when npm, which started it, is told to end', async () => {
-  await using npm = spawnNpmStart(IN_MEMORY)
+  await using npm = spawnNpmStart({ ...IN_MEMORY, ...preparedEnvironment() })
   const url = await npm.ready()
   expect(await request(url, '{ viewer { userId } }')).toHaveProperty('data')
   npm.child.kill('SIGTERM')

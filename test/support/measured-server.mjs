@@ -1,7 +1,11 @@
 // A server that tells its parent how much memory it needs. Run with --expose-gc.
 import { createCarillon } from 'carillon'
 
-const carillon = await createCarillon({ dataDir: 'memory:', logLevel: 'silent' })
+const carillon = await createCarillon({
+  dataDir: 'memory:',
+  logLevel: 'silent',
+  limits: { initTimeoutMs: 60_000 }, // a hundred connect at once, from a process that may have to wait
+})
 const { url } = await carillon.listen({ port: 0 })
 
 /** What is left once everything has gone that can: some of it goes in later turns of the event loop. */

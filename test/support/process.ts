@@ -2,7 +2,7 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { PREPARED_NODE } from './prepared-node.ts'
+import { PREPARED_NODE, SHORT_LIVED_NODE } from './prepared-node.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
@@ -27,7 +27,7 @@ export function spawnCli(
 ): CliProcess {
   const node = 'CARILLON_DATA_DIR' in environment ? PREPARED_NODE : []
   return watch(
-    spawn(process.execPath, [...node, CLI, ...args], {
+    spawn(process.execPath, [...SHORT_LIVED_NODE, ...node, CLI, ...args], {
       env: { PREPARED_PGLITE: process.env.PREPARED_PGLITE, ...environmentOf(environment) },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),

@@ -386,14 +386,16 @@ test('where the head of the topic jumps, every member reads the log, rendered on
   const members = [1, 2].map(() => subscribe({ rendering }))
   publish()
   await endOfTick()
-  commit(700) // the bus has lost them
+  // The bus has lost them. After whole turns of 100 the last one would leave a member that has all
+  // outside the cohort until its next turn, in which it renders what comes meanwhile by itself.
+  commit(650)
   topic.check(await log.topic())
-  for (const { got } of members) await expect.poll(got, SOON).toEqual(upTo(701))
-  expect(rendering.count(701)).toBe(1)
+  for (const { got } of members) await expect.poll(got, SOON).toEqual(upTo(651))
+  expect(rendering.count(651)).toBe(1)
   publish()
   await endOfTick()
-  for (const { got } of members) expect(await got()).toEqual(upTo(702))
-  expect(rendering.count(702)).toBe(1)
+  for (const { got } of members) expect(await got()).toEqual(upTo(652))
+  expect(rendering.count(652)).toBe(1)
 })
 
 test('where the head jumps while a rendering is made, nothing comes twice or is missed', async () => {
