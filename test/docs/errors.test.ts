@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { CLIENT_ERRORS } from '../../src/protocol/client-errors.ts'
 import { CLOSE_CODES } from '../../src/protocol/close-codes.ts'
 import { ERRORS } from '../../src/protocol/errors.ts'
 import { cell, codeIn, readPage, table } from '../support/markdown.ts'
@@ -17,6 +18,18 @@ test('docs/errors.md has the catalogue of errors, no more and no less', () => {
     retryable: retryable ? 'yes' : 'no',
     status: String(status),
     closeCode: String(closeCode),
+  }))
+  expect(documented).toEqual(catalogue)
+})
+
+test('docs/errors.md has the errors of the client, no more and no less', () => {
+  const documented = table(page, 'Client code').map((row) => ({
+    code: codeIn(cell(row, 'Client code')).join(),
+    retryable: cell(row, 'Retryable').startsWith('yes'),
+  }))
+  const catalogue = Object.entries(CLIENT_ERRORS).map(([code, { retryable }]) => ({
+    code,
+    retryable,
   }))
   expect(documented).toEqual(catalogue)
 })

@@ -1,0 +1,93 @@
+import { type CarillonError, carillonError } from './error.ts'
+import { Listeners, type ReportFault } from './listeners.ts'
+import type { Message } from './message.ts'
+import type { PublishOptions } from './publish-options.ts'
+import { uniqueId } from './unique-id.ts'
+
+export type OutgoingStatus = 'pending' | 'sent' | 'failed'
+
+export type Publish<T> = (payload: T, options: PublishOptions) => Promise<Message<T>>
+
+/**
+ * A message that is shown before the server has it. The subscription delivers it, too, unless it has `echo: false`: it is the one with
+ * the same `idempotencyKey`.
+ */
+export class OutgoingMessage<T> {
+  readonly topic: string
+  readonly payload: T
+  readonly type: string
+  readonly metadata: unknown
+  /** Null for an ephemeral message. */
+  readonly idempotencyKey: string | null
+  /** By the clock of this machine. */
+  readonly createdAt: Date = new Date()
+  readonly #publish: Publish<T>
+  readonly #options: PublishOptions
+  readonly #onChange: Listeners<[OutgoingMessage<T>]>
+  #status: OutgoingStatus = 'pending'
+  #message: Message<T> | undefined
+  #error: CarillonError | undefined
+  #settled: Promise<this>
+
+  constructor(
+    { topic, payload, options }: { topic: string; payload: T; options: PublishOptions },
+    publish: Publish<T>,
+    report: ReportFault,
+  ) {
+    const key = options.ephemeral === true ? undefined : (options.idempotencyKey ?? uniqueId())
+    this.topic = topic
+    this.payload = payload
+    this.type = options.type ?? 'message'
+    this.metadata = options.metadata ?? null
+    this.idempotencyKey = key ?? null
+    this.#publish = publish
+    this.#options = { ...options, idempotencyKey: key }
+    this.#onChange = new Listeners(report)
+    this.#settled = this.#try()
+  }
+
+  get status(): OutgoingStatus {
+    return this.#status
+  }
+
+  /** As it is stored, once it is sent. */
+  get message(): Message<T> | undefined {
+    return this.#message
+  }
+
+  /** Why it failed, while it has. */
+  get error(): CarillonError | undefined {
+    return this.#error
+  }
+
+  /** Resolves with this, once it is sent or has failed; never rejects. */
+  get settled(): Promise<this> {
+    return this.#settled
+  }
+
+  /** Tries again what has failed, with the same key: it is published once, also where the first try was stored. Else nothing. */
+  retry(): void {
+    if (this.#status !== 'failed') return
+    this.#status = 'pending'
+    this.#error = undefined
+    this.#settled = this.#try()
+    this.#onChange.tell(this)
+  }
+
+  /** Told each time the status has changed. Answers how to be told no more. */
+  onChange(listener: (message: OutgoingMessage<T>) => void): () => void {
+    return this.#onChange.add(listener)
+  }
+
+  async #try(): Promise<this> {
+    try {
+      this.#message = await this.#publish(this.payload, this.#options)
+      this.#status = 'sent'
+    } catch (error) {
+      this.#error = carillonError(error)
+      this.#status = 'failed'
+    }
+    this.#onChange.tell(this)
+    return this
+  }
+}

@@ -1,0 +1,25 @@
+import { decodeBase64url } from './base64url.ts'
+
+/** The soonest that a token is renewed after it was got, in milliseconds. */
+const MIN_WAIT_MS = 500
+
+/** How long before it runs out a token that lives for long is renewed, in milliseconds. */
+const MARGIN_MS = 30_000
+
+/**
+ * In how many milliseconds to renew a token, while it still holds. Undefined where it does not say when it runs out,
+ * or has by the clock of this machine, which may be wrong: then the server decides.
+ */
+export function renewalInMs(token: string, now = Date.now()): number | undefined {
+  const expiry = expiryOf(token)
+  if (expiry === undefined || expiry <= now) return undefined
+  const left = expiry - now
+  return Math.max(MIN_WAIT_MS, left - Math.min(left / 3, MARGIN_MS))
+}
+
+/** When a JSON Web Token runs out, in milliseconds since 1970; undefined where it does not say, or is none. */
+function expiryOf(token: string): number | undefined {
+  const [, payload = ''] = token.split('.')
+  const exp = /"exp"\s*:\s*(\d+(?:\.\d+)?)/.exec(decodeBase64url(payload) ?? '')?.[1]
+  return exp === undefined ? undefined : Number(exp) * 1_000
+}

@@ -1,0 +1,149 @@
+import { Acks, type Consumer } from './acks.ts'
+import type { Caller } from './caller.ts'
+import type { Connector } from './connector.ts'
+import { CarillonError } from './error.ts'
+import type { Feeds } from './feeds.ts'
+import { type HistoryOptions, type Page, type ReplayOptions, readPage, replay } from './history.ts'
+import { Inbox } from './inbox.ts'
+import type { ReportFault } from './listeners.ts'
+import type { Message } from './message.ts'
+import { MessageStream } from './message-stream.ts'
+import { OutgoingMessage } from './outgoing-message.ts'
+import { PresenceEntry, type PresenceParts, PresenceView } from './presence.ts'
+import type { PublishOptions } from './publish-options.ts'
+import type { Publisher } from './publisher.ts'
+import type { MessageHandler, SubscribeOptions, Subscription } from './subscribe-options.ts'
+
+/** What all topics of a client share. */
+export interface TopicParts {
+  readonly connector: Connector
+  readonly caller: Caller
+  readonly publisher: Publisher
+  readonly feeds: Feeds
+  readonly maxWaiting: number
+  readonly clientId: string
+  readonly presence: Omit<PresenceParts, 'topic'>
+  readonly report: ReportFault
+}
+
+/** Options of a loop over messages. */
+export interface MessagesOptions extends Omit<SubscribeOptions, 'onError'> {
+  /** Ends the loop, without an error. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface AckOptions {
+  /** The name of the durable consumer. Default: that of the last subscription of this topic object that named one. */
+  readonly consumer?: string | undefined
+}
+
+/** One topic, as a client sees it. Cheap to make, and holds nothing by itself. `T` is what its payloads are, says the caller. */
+export class Topic<T = unknown> {
+  readonly name: string
+  readonly #parts: TopicParts
+  readonly #acks = new Map<string, Acks>()
+  #consumer: string | undefined
+
+  constructor(name: string, parts: TopicParts) {
+    this.name = name
+    this.#parts = parts
+  }
+
+  /**
+   * Publishes a message. Resolves with the message as it is stored. Publishes of one topic keep their order; each is tried until it is
+   * answered or its time is over, and published once.
+   * @throws CarillonError NOT_CONNECTED where there was no connection in time, NETWORK_ERROR and ACK_TIMEOUT where it was sent
+   * and not answered, so that it may be stored, or what the server answers
+   */
+  publish(payload: T, options: PublishOptions = {}): Promise<Message<T>> {
+    return this.#parts.publisher.publish(this.name, payload, options) as Promise<Message<T>>
+  }
+
+  /** Publishes a message that can be shown at once: its `status` says what has become of it. */
+  send(payload: T, options: PublishOptions = {}): OutgoingMessage<T> {
+    return new OutgoingMessage(
+      { topic: this.name, payload, options },
+      (own, ownOptions) => this.publish(own, ownOptions),
+      this.#parts.report,
+    )
+  }
+
+  /** Tells a handler of each message, once and in order, through every lost connection. */
+  subscribe(handler: MessageHandler<T>, options: SubscribeOptions = {}): Subscription {
+    checkLimit(options.limit)
+    this.#consumer = options.consumer ?? this.#consumer
+    const { feeds, caller, publisher, clientId, maxWaiting, report } = this.#parts
+    const inbox = new Inbox(handler as MessageHandler<unknown>, options, {
+      topic: this.name,
+      caller,
+      maxWaiting,
+      ownClientId: () => publisher.clientId ?? clientId,
+      report,
+    })
+    const unsubscribe = feeds.join(this.name, inbox, options)
+    return { unsubscribe, ended: inbox.closed, [Symbol.dispose]: unsubscribe }
+  }
+
+  /**
+   * The messages as a loop, which takes one after the other as fast as it likes. It ends with `break`, with `signal`, and with
+   * `close()` of the client. What ends the subscription by itself is thrown.
+   */
+  messages({ signal, ...options }: MessagesOptions = {}): AsyncIterableIterator<Message<T>> {
+    const stream = new MessageStream<T>(() => subscription.unsubscribe())
+    const subscription = this.subscribe((message) => stream.offer(message), {
+      ...options,
+      onError: (error) => stream.end(error),
+    })
+    const stop = () => subscription.unsubscribe()
+    signal?.addEventListener('abort', stop)
+    void subscription.ended.then(() => {
+      signal?.removeEventListener('abort', stop)
+      stream.end()
+    })
+    if (signal?.aborted === true) stop()
+    return stream
+  }
+
+  /** A page of history, always oldest first. An empty topic has an empty page. */
+  history(options: HistoryOptions = {}): Promise<Page<T>> {
+    return readPage(this.#parts.caller, this.name, options)
+  }
+
+  /** Everything from a message on, or from the beginning, up to the present: a loop that ends by itself. */
+  replay(options: ReplayOptions = {}): AsyncGenerator<Message<T>, void> {
+    return replay(this.#parts.caller, this.name, options)
+  }
+
+  /**
+   * Acknowledges a message, and with it all before: a subscription with the same `consumer` begins behind it. Resolves with where the
+   * consumer stands; with undefined for an ephemeral message, which has no place.
+   * @throws CarillonError INVALID_INPUT where no consumer is named, CURSOR_EXPIRED, PERMISSION_DENIED, …
+   */
+  async ack(
+    { sequence, cursor }: Pick<Message, 'sequence' | 'cursor'>,
+    { consumer = this.#consumer }: AckOptions = {},
+  ): Promise<Consumer | undefined> {
+    if (consumer === undefined) {
+      throw new CarillonError('INVALID_INPUT', 'Name the consumer that acknowledges.')
+    }
+    if (sequence === null || cursor === null) return undefined
+    const acks = this.#acks.get(consumer) ?? new Acks(this.#parts.caller, this.name, consumer)
+    this.#acks.set(consumer, acks)
+    return acks.ack({ sequence, cursor })
+  }
+
+  /** Is present in the topic, and sees who else is. @param state any JSON value of at most 4 KiB */
+  enter<State = unknown>(state?: State): PresenceEntry<State> {
+    return new PresenceEntry({ ...this.#parts.presence, topic: this.name }, state)
+  }
+
+  /** Sees who is present, without being so. */
+  watch<State = unknown>(): PresenceView<State> {
+    return new PresenceView({ ...this.#parts.presence, topic: this.name })
+  }
+}
+
+function checkLimit(limit: number | undefined): void {
+  if (limit === undefined || (Number.isInteger(limit) && limit >= 1)) return
+  throw new CarillonError('INVALID_LIMIT', '`limit` is a number of messages a second, 1 to 1000.')
+}

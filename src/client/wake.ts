@@ -1,0 +1,41 @@
+/** Timers are late by less than this, in milliseconds, unless the machine or the tab was asleep. */
+const ASLEEP_MS = 3_000
+
+const TICK_MS = 2_000
+
+/** Where a browser tells of what wakes a page. Elsewhere there is nothing of it. */
+interface Scope {
+  addEventListener?(type: string, listener: () => void): void
+  removeEventListener?(type: string, listener: () => void): void
+  readonly document?: Scope & { readonly visibilityState?: string }
+}
+
+/**
+ * Tells when it is worth looking at the connection at once: the network is back, the page is shown again, or the
+ * clock has jumped because the machine slept. Answers how to stop.
+ */
+export function onWake(wake: () => void): () => void {
+  const scope = globalThis as Scope
+  const { document } = scope
+  const show = () => {
+    if (document?.visibilityState !== 'hidden') wake()
+  }
+  for (const type of ['online', 'pageshow']) scope.addEventListener?.(type, wake)
+  document?.addEventListener?.('visibilitychange', show)
+  const stopClock = onClockJump(wake)
+  return () => {
+    for (const type of ['online', 'pageshow']) scope.removeEventListener?.(type, wake)
+    document?.removeEventListener?.('visibilitychange', show)
+    stopClock()
+  }
+}
+
+function onClockJump(wake: () => void): () => void {
+  let last = Date.now()
+  const timer = setInterval(() => {
+    const now = Date.now()
+    if (now - last > TICK_MS + ASLEEP_MS) wake()
+    last = now
+  }, TICK_MS)
+  return () => clearInterval(timer)
+}
