@@ -1,11 +1,15 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { serveExample } from '../support/example-page.ts'
 import { codeBlocks, ROOT, readPage } from '../support/markdown.ts'
 
-const examples = readdirSync(`${ROOT}examples`)
+const examples = readdirSync(`${ROOT}examples`).filter((name) =>
+  existsSync(`${ROOT}examples/${name}/README.md`),
+)
+/** Those that are a page, served by one command. */
+const pages = examples.filter((name) => existsSync(`${ROOT}examples/${name}/serve.mjs`))
 
-test.each(examples)('the command of examples/%s prints what its README says', async (example) => {
+test.each(pages)('the command of examples/%s prints what its README says', async (example) => {
   await using served = await serveExample(example)
   const page = readPage(`examples/${example}/README.md`)
   const written = codeBlocks(page).find(({ language }) => language === 'text')
@@ -13,7 +17,7 @@ test.each(examples)('the command of examples/%s prints what its README says', as
   expect(onAnyPort(served.printed)).toBe(`${onAnyPort(written?.text)}\n`)
 })
 
-test.each(examples)('the page of examples/%s has all that it refers to', async (example) => {
+test.each(pages)('the page of examples/%s has all that it refers to', async (example) => {
   await using served = await serveExample(example)
   const reached = new Set<string>([served.url])
   for (const url of reached) {
@@ -26,7 +30,7 @@ test.each(examples)('the page of examples/%s has all that it refers to', async (
   expect([...reached].filter((url) => url.endsWith('.js')).length).toBeGreaterThan(1)
 })
 
-test.each(examples)('the server of examples/%s serves nothing else', async (example) => {
+test.each(pages)('the server of examples/%s serves nothing else', async (example) => {
   await using served = await serveExample(example)
   for (const path of [
     'serve.mjs',

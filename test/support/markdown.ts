@@ -23,14 +23,14 @@ export function readPage(path: string): Page {
   return { path, text: readFileSync(`${ROOT}${path}`, 'utf8') }
 }
 
-/** The pages at the root, in docs/, and of the examples. */
+/** The pages at the root, and all those of the documentation and of the examples. */
 export function allPages(): readonly Page[] {
-  const examples = readdirSync(`${ROOT}examples`).map((name) => `examples/${name}/`)
-  const paths = ['', 'docs/', ...examples].flatMap((folder) =>
-    readdirSync(`${ROOT}${folder}`)
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `${folder}${name}`),
+  const below = ['docs', 'examples'].flatMap((folder) =>
+    readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })
+      .filter((path) => !path.includes('node_modules'))
+      .map((path) => `${folder}/${path}`),
   )
+  const paths = [...readdirSync(ROOT), ...below].filter((path) => path.endsWith('.md'))
   return paths.sort().map(readPage)
 }
 
