@@ -67,8 +67,12 @@ export class CarillonClient {
     this.#context.connector.start()
   }
 
-  /** A topic. `T` is what its payloads are: nothing checks it here; a server can. */
+  /**
+   * A topic. `T` is what its payloads are: nothing checks it here; a server can.
+   * @throws CarillonError INVALID_TOPIC_NAME where it is not 1 to 128 characters out of `A-Z a-z 0-9 _ - : .`
+   */
   topic<T = unknown>(name: string): Topic<T> {
+    if (!/^[\w\-:.]{1,128}$/.test(name)) throw new CarillonError('INVALID_TOPIC_NAME')
     return new Topic<T>(name, this.#context)
   }
 

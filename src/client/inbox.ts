@@ -111,7 +111,8 @@ export class Inbox {
     for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
       try {
         const told = passThrough(this.#place, event)
-        await (told && this.#tell(told))
+        const work = told && this.#tell(told)
+        if (work) await work // only then: else a burst would have to wait for itself
       } catch (error) {
         this.#parts.report(error)
       }
@@ -128,8 +129,10 @@ export class Inbox {
     switch (event.__typename) {
       case 'MessageEvent':
         return this.#handler(Object.freeze(event.message))
-      case 'GapEvent':
-        return onGap(event)
+      case 'GapEvent': {
+        const { __typename, ...gap } = event
+        return onGap(gap)
+      }
       case 'SnapshotEvent':
         return snapshot?.(event.snapshot)
       case 'CaughtUpEvent': {

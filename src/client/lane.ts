@@ -67,12 +67,14 @@ export class Lane {
     // Without an answer each waits as long as it likes, and says then what it was.
     const isAnswer = error.code !== 'NOT_CONNECTED' && error.code !== 'ACK_TIMEOUT'
     if (isAnswer) for (const job of jobs) job.failure = error
+    // So many at once may be more than ever passes.
+    if (error.code === 'RATE_LIMIT_EXCEEDED') this.#maxBatch = Math.ceil(jobs.length / 2) || 1
     try {
       await this.#caller.recover(error, this.#failures++, deadline)
-    } catch (end) {
+    } catch {
       this.#failures = 0
-      if (jobs.length > 1 && isAnswer && end === error && !error.retryable) this.#maxBatch = 1
-      else for (const job of jobs) job.reject(end === error ? job.failure : carillonError(end))
+      if (jobs.length > 1 && isAnswer && !error.retryable) this.#maxBatch = 1
+      else for (const job of jobs) job.reject(this.#connector.end ?? job.failure)
     }
   }
 }
