@@ -1,5 +1,4 @@
 import type { Caller } from './caller.ts'
-import { type Deferred, defer } from './deferred.ts'
 import { DOCUMENTS } from './documents.ts'
 
 /** How far a durable consumer has come in a topic. */
@@ -21,60 +20,43 @@ export interface Acked {
   readonly cursor: string
 }
 
-interface WaitingAck extends Acked {
-  readonly answers: readonly Deferred<Consumer>[]
+interface WaitingAck {
+  acked: Acked
+  readonly answer: Promise<Consumer>
 }
 
-/** The acknowledgements of one consumer in one topic. While one is under way, those that come become one. */
+/** The acknowledgements of one consumer in one topic. Those that come while one is under way become one: the furthest. */
 export class Acks {
-  readonly #caller: Caller
-  readonly #topic: string
-  readonly #consumer: string
-  #waiting: WaitingAck[] = []
-  #isRunning = false
+  readonly #send: (cursor: string) => Promise<Consumer>
+  #waiting: WaitingAck | undefined
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(caller: Caller, topic: string, consumer: string) {
-    this.#caller = caller
-    this.#topic = topic
-    this.#consumer = consumer
+    this.#send = async (cursor) => {
+      const variables = { input: { topic, consumer, cursor } }
+      const { ack } = await caller.call<{ readonly ack: { readonly consumer: Consumer } }>(
+        DOCUMENTS.ack,
+        variables,
+      )
+      return ack.consumer
+    }
   }
 
   /** @throws CarillonError CURSOR_EXPIRED where the numbering has started again, PERMISSION_DENIED, … */
-  ack({ sequence, cursor }: Acked): Promise<Consumer> {
-    const answer = defer<Consumer>()
-    const last = this.#waiting.at(-1)
-    // A lower one may be of a later numbering, and is no part of the higher one then.
-    const isMore = last !== undefined && last.sequence <= sequence
-    if (isMore) this.#waiting.pop()
-    this.#waiting.push({
-      sequence,
-      cursor,
-      answers: [...(isMore ? last.answers : []), answer],
+  ack(acked: Acked): Promise<Consumer> {
+    const waiting = this.#waiting ?? this.#enqueue(acked)
+    if (acked.sequence > waiting.acked.sequence) waiting.acked = acked
+    return waiting.answer
+  }
+
+  #enqueue(acked: Acked): WaitingAck {
+    const answer = this.#last.then((): Promise<Consumer> => {
+      this.#waiting = undefined
+      return this.#send(waiting.acked.cursor)
     })
-    if (!this.#isRunning) void this.#run()
-    return answer.promise
-  }
-
-  async #run(): Promise<void> {
-    this.#isRunning = true
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      const { answers, cursor } = next
-      try {
-        const consumer = await this.#send(cursor)
-        for (const { resolve } of answers) resolve(consumer)
-      } catch (error) {
-        for (const { reject } of answers) reject(error)
-      }
-    }
-    this.#isRunning = false
-  }
-
-  async #send(cursor: string): Promise<Consumer> {
-    const input = { topic: this.#topic, consumer: this.#consumer, cursor }
-    const { ack } = await this.#caller.call<{ readonly ack: { readonly consumer: Consumer } }>(
-      DOCUMENTS.ack,
-      { input },
-    )
-    return ack.consumer
+    const waiting: WaitingAck = { acked, answer }
+    this.#waiting = waiting
+    this.#last = answer.catch(() => {}) // who acknowledges is told
+    return waiting
   }
 }

@@ -35,12 +35,3 @@ export interface ClientOptions {
    */
   readonly onError?: ((error: unknown) => void) | undefined
 }
-
-export const DEFAULT_OPTIONS = {
-  timeout: 10_000,
-  maxQueuedPublishes: 10_000,
-  maxWaitingMessages: 1_000,
-  connectTimeout: 10_000,
-  keepAlive: 10_000,
-  keepAliveTimeout: 5_000,
-} as const satisfies Partial<ClientOptions>

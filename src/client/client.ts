@@ -1,13 +1,14 @@
 import { Caller } from './caller.ts'
-import { type ClientOptions, DEFAULT_OPTIONS } from './client-options.ts'
+import type { ClientOptions } from './client-options.ts'
 import { Connector } from './connector.ts'
+import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
 import { Feeds } from './feeds.ts'
 import type { ReportFault } from './listeners.ts'
 import { Publisher } from './publisher.ts'
 import type { WebSocketClass } from './socket.ts'
 import type { ConnectionState, StateChange } from './state.ts'
-import { Topic, type TopicParts } from './topic.ts'
+import { Topic, type TopicContext } from './topic.ts'
 import { uniqueId } from './unique-id.ts'
 import { socketUrl } from './url.ts'
 
@@ -15,63 +16,64 @@ import { socketUrl } from './url.ts'
 export class CarillonClient {
   /** How this device or tab is called. */
   readonly clientId: string
-  readonly #connector: Connector
-  readonly #parts: TopicParts
+  readonly #context: TopicContext
 
-  /** @throws CarillonError INVALID_INPUT where the address is none, or there is no class of WebSockets */
+  /** @throws TypeError where the address is none, CarillonError INVALID_INPUT where there is no class of WebSockets */
   constructor(options: ClientOptions) {
-    const { backoff = {}, onError: report = logError, ...given } = options
-    const bounds = { ...DEFAULT_OPTIONS, ...definedOf(given) }
-    const { timeout: timeoutMs, maxQueuedPublishes: maxQueued } = bounds
-    this.clientId = options.clientId ?? uniqueId()
+    const { url, token, connectionParams, clientId = uniqueId() } = options
+    const {
+      webSocketImpl = platformWebSocket(),
+      backoff = {},
+      onError: report = logError,
+    } = options
+    const { connectTimeout = 10_000, keepAlive = 10_000, keepAliveTimeout = 5_000 } = options
+    const { timeout = 10_000, maxQueuedPublishes = 10_000, maxWaitingMessages = 1_000 } = options
     const connector = new Connector({
-      url: socketUrl(options.url),
-      webSocketImpl: options.webSocketImpl ?? platformWebSocket(),
-      token: tokenSource(options.token),
-      params: () => ({ clientId: this.clientId, ...paramsOf(options.connectionParams) }),
-      connectTimeoutMs: bounds.connectTimeout,
-      keepAliveMs: bounds.keepAlive,
-      keepAliveTimeoutMs: bounds.keepAliveTimeout,
+      url: socketUrl(url),
+      webSocketImpl,
+      token: token === undefined ? undefined : async () => resolved(token),
+      params: () => ({ clientId, ...resolved(connectionParams) }),
+      connectTimeout,
+      keepAlive,
+      keepAliveTimeout,
       backoff,
       report,
     })
-    const caller = new Caller(connector, timeoutMs, backoff)
-    this.#connector = connector
-    this.#parts = {
-      connector,
-      caller,
-      publisher: new Publisher(connector, caller, { timeoutMs, maxQueued }),
-      feeds: new Feeds(connector, backoff),
-      maxWaiting: bounds.maxWaitingMessages,
-      clientId: this.clientId,
-      presence: { connector, backoff, timeoutMs, report },
-      report,
-    }
+    const bounds = { timeout, maxQueuedPublishes, maxWaitingMessages }
+    const context: Context = { connector, backoff, report, ...bounds }
+    const caller = new Caller(context)
+    const publisher = new Publisher(context, caller)
+    this.clientId = clientId
+    this.#context = { ...context, caller, publisher, feeds: new Feeds(context) }
   }
 
   /** How it stands to the server. It connects when it is asked for something first, and then stays connected. */
   get state(): ConnectionState {
-    return this.#connector.state
+    return this.#context.connector.state
   }
 
   /** Why the last connection, or the last try, failed. Undefined while all is well, and after `close()`. */
   get reason(): CarillonError | undefined {
-    return this.#connector.reason
+    return this.#context.connector.reason
   }
 
   /** Told of each change of the state. Answers how to be told no more. */
   onState(listener: (change: StateChange) => void): () => void {
-    return this.#connector.onState(listener)
+    return this.#context.connector.stateChanges.add(listener)
   }
 
   /** Connects without being asked for anything. Idempotent. */
   connect(): void {
-    this.#connector.start()
+    this.#context.connector.start()
   }
 
-  /** A topic. `T` is what its payloads are: nothing checks it here; a server can. */
+  /**
+   * A topic. `T` is what its payloads are: nothing checks it here; a server can.
+   * @throws CarillonError INVALID_TOPIC_NAME where it is not 1 to 128 characters out of `A-Z a-z 0-9 _ - : .`
+   */
   topic<T = unknown>(name: string): Topic<T> {
-    return new Topic<T>(name, this.#parts)
+    if (!/^[\w\-:.]{1,128}$/.test(name)) throw new CarillonError('INVALID_TOPIC_NAME')
+    return new Topic<T>(name, this.#context)
   }
 
   /**
@@ -79,7 +81,7 @@ export class CarillonClient {
    * NOT_CONNECTED. Idempotent.
    */
   async close(): Promise<void> {
-    this.#connector.close()
+    this.#context.connector.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,32 +91,20 @@ export class CarillonClient {
 
 /**
  * A client of the server at `url`.
- * @throws CarillonError INVALID_INPUT where the address is none, or there is no class of WebSockets
+ * @throws TypeError where the address is none, CarillonError INVALID_INPUT where there is no class of WebSockets
  */
 export function createClient(options: ClientOptions): CarillonClient {
   return new CarillonClient(options)
 }
 
-function tokenSource(token: ClientOptions['token']): (() => Promise<string>) | undefined {
-  if (token === undefined) return undefined
-  return async () => (typeof token === 'function' ? token() : token)
-}
-
-function paramsOf(params: ClientOptions['connectionParams']): Record<string, unknown> | undefined {
-  return typeof params === 'function' ? params() : params
-}
-
-/** Without what is there and undefined. */
-function definedOf<T extends object>(options: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
-  const defined = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(defined) as { [Key in keyof T]: Exclude<T[Key], undefined> }
+function resolved<T>(value: T | (() => T)): T {
+  return typeof value === 'function' ? (value as () => T)() : value
 }
 
 function platformWebSocket(): WebSocketClass {
   const { WebSocket } = globalThis as { WebSocket?: WebSocketClass }
   if (WebSocket !== undefined) return WebSocket
-  const text = 'There is no WebSocket here: pass that of the package ws as `webSocketImpl`.'
-  throw new CarillonError('INVALID_INPUT', text)
+  throw new CarillonError('INVALID_INPUT', 'Pass a `webSocketImpl`: there is no WebSocket here.')
 }
 
 const logError: ReportFault = (error) => {

@@ -1,4 +1,4 @@
-import { CarillonError, type CarillonErrorCode } from './error.ts'
+import { CarillonError, type CarillonErrorCode, carillonError } from './error.ts'
 
 /** Why a connection ended, and whether another one can be better. */
 export interface Loss {
@@ -13,10 +13,8 @@ interface CloseLike {
   readonly reason: string
 }
 
-/** Of these, 4403 is not one: fresh credentials may be let in. */
-const FATAL = [4400, 4401, 4406, 4409, 4429, 4500, 4004, 4005]
-
-/** Of the codes that WebSocket itself has, those after which it is worth another try. */
+/** 4403 is none of these: fresh credentials may be let in. Of 1xxx, those that are not passing are fatal, too. */
+const FATAL = [4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500]
 const PASSING = [1000, 1001, 1005, 1006, 1012, 1013, 1014]
 
 const CODES: Readonly<Record<number, CarillonErrorCode>> = {
@@ -29,22 +27,17 @@ const CODES: Readonly<Record<number, CarillonErrorCode>> = {
 }
 
 /** The server begins the reason of a close with the code of its catalogue. */
-const REASON = /^([A-Z_]{4,}): (.*)$/s
+const REASON = /^([A-Z_]+): (.*)/s
 
 /** What the close or the error of a socket says. */
 export function lossOf(event: unknown): Loss {
-  if (event instanceof CarillonError) return { error: event, isFatal: false }
-  if (!isCloseLike(event)) {
-    const error = new CarillonError('NETWORK_ERROR', undefined, { cause: event })
-    return { error, isFatal: false }
-  }
+  if (!isCloseLike(event)) return { error: carillonError(event), isFatal: false }
   const { code, reason } = event
-  const isFatal = FATAL.includes(code) || (code >= 1000 && code < 2000 && !PASSING.includes(code))
-  const [, named, text] = REASON.exec(reason) ?? []
-  const errorCode = (named as CarillonErrorCode | undefined) ?? CODES[code] ?? 'NETWORK_ERROR'
-  const message = text ?? `The connection was closed with ${code}${reason && `: ${reason}`}.`
+  const isFatal = FATAL.includes(code) || (code < 2000 && !PASSING.includes(code))
+  const [, named = CODES[code] ?? 'NETWORK_ERROR', text = reason || `Closed with ${code}.`] =
+    REASON.exec(reason) ?? []
   return {
-    error: new CarillonError(errorCode, message, {
+    error: new CarillonError(named as CarillonErrorCode, text, {
       cause: event,
       retryable: !isFatal && code !== 4403,
     }),
@@ -52,6 +45,7 @@ export function lossOf(event: unknown): Loss {
   }
 }
 
+/** Not so errors, which have no reason. */
 function isCloseLike(event: unknown): event is CloseLike {
-  return typeof event === 'object' && event !== null && 'code' in event && 'reason' in event
+  return typeof (event as Partial<CloseLike> | undefined)?.reason === 'string'
 }

@@ -5,6 +5,7 @@ import { CarillonError } from './error.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { type Socket, sendTo, shown, type WebSocketClass } from './socket.ts'
 import { after } from './timing.ts'
+import { uniqueId } from './unique-id.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -12,9 +13,9 @@ export interface ConnectionOptions {
   /** The payload of `connection_init`. */
   readonly params: Record<string, unknown>
   /** How long it may take until the server has let it in, in milliseconds. */
-  readonly connectTimeoutMs: number
-  readonly keepAliveMs: number
-  readonly keepAliveTimeoutMs: number
+  readonly connectTimeout: number
+  readonly keepAlive: number
+  readonly keepAliveTimeout: number
 }
 
 export interface Operation {
@@ -40,13 +41,6 @@ export interface Sink {
   lost(error: CarillonError): void
 }
 
-let operations = 0
-
-/** Enough for one client, whose id is beside it on the server. */
-export function operationId(): string {
-  return `${(++operations).toString(36)}-${Math.random().toString(36).slice(2)}`
-}
-
 /** One connection from its beginning to its end; there is no second life to it. Nothing of it is heard afterwards. */
 export class Connection {
   readonly #client: ReturnType<typeof createClient>
@@ -57,18 +51,18 @@ export class Connection {
   readonly #cancelTimeout: () => void
   #socket: Socket | undefined
   #id = ''
+  #isOpen = false
   #isLost = false
 
   constructor(options: ConnectionOptions) {
+    const onSilent = () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.'))
     this.#heartbeat = new Heartbeat({
-      intervalMs: options.keepAliveMs,
-      timeoutMs: options.keepAliveTimeoutMs,
+      intervalMs: options.keepAlive,
+      timeoutMs: options.keepAliveTimeout,
       ping: () => sendTo(this.#socket, '{"type":"ping"}'),
-      onSilent: () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.')),
+      onSilent,
     })
-    this.#cancelTimeout = after(options.connectTimeoutMs, () =>
-      this.abandon(new CarillonError('NETWORK_ERROR', 'The server has not answered in time.')),
-    )
+    this.#cancelTimeout = after(options.connectTimeout, onSilent)
     this.#client = createClient({
       url: options.url,
       webSocketImpl: shown(
@@ -86,6 +80,7 @@ export class Connection {
       on: {
         connected: () => {
           this.#cancelTimeout()
+          this.#isOpen = true
           this.#onOpen.resolve(true)
         },
         message: () => this.#heartbeat.hear(),
@@ -105,12 +100,13 @@ export class Connection {
     return this.#onLost.promise
   }
 
-  get isLost(): boolean {
-    return this.#isLost
+  /** Whether the server has let it in, and it is not lost yet. */
+  get isOpen(): boolean {
+    return this.#isOpen
   }
 
   /** Answers how to end the operation. What is ended is told nothing more. */
-  run({ query, variables, id = operationId() }: Operation, sink: Sink): () => void {
+  run({ query, variables, id = uniqueId() }: Operation, sink: Sink): () => void {
     if (this.#isLost) {
       queueMicrotask(() => sink.lost(new CarillonError('NETWORK_ERROR')))
       return () => {}
@@ -149,13 +145,14 @@ export class Connection {
 
   /** Says goodbye. */
   close(): void {
-    this.#lose(new CarillonError('NOT_CONNECTED', 'The client was closed.'))
+    this.#lose(new CarillonError('NOT_CONNECTED'))
     this.#socket?.close(1000, 'Normal Closure')
   }
 
   #lose(event: unknown): void {
     if (this.#isLost) return
     this.#isLost = true
+    this.#isOpen = false
     this.#heartbeat.stop()
     this.#cancelTimeout()
     this.#client.dispose()?.catch?.(() => {}) // so that graphql-ws does not connect again; it may not be connected

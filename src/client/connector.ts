@@ -1,13 +1,13 @@
 import { type BackoffOptions, backoffMs } from './backoff.ts'
 import { type Loss, lossOf } from './close.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
-import { type Deferred, defer } from './deferred.ts'
+import { defer } from './deferred.ts'
 import { DOCUMENTS } from './documents.ts'
 import { CarillonError, carillonError } from './error.ts'
 import { Listeners, type ReportFault } from './listeners.ts'
 import { runOnce } from './run-once.ts'
 import type { ConnectionState, StateChange } from './state.ts'
-import { after, deadlineIn, type Limits, pause, within } from './timing.ts'
+import { after, deadlineIn, within } from './timing.ts'
 import { renewalInMs } from './token.ts'
 import { onWake } from './wake.ts'
 
@@ -28,32 +28,34 @@ const STABLE_MS = 5_000
 
 /** Keeps a client connected: one connection at a time, a new one whenever it is lost. */
 export class Connector {
+  readonly stateChanges: Listeners<[StateChange]>
+  /** Told of each connection, when it is open. */
+  readonly connections: Listeners<[Connection]>
+  /** Told once, when there will be no other connection. */
+  readonly closes: Listeners<[CarillonError]>
   readonly #options: ConnectorOptions
-  readonly #onState: Listeners<[StateChange]>
-  readonly #onConnected: Listeners<[Connection]>
-  readonly #onClosed: Listeners<[CarillonError]>
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
   #state: ConnectionState = 'offline'
   #reason: CarillonError | undefined
+  /** The newest one, which may not be open yet, or no longer. */
   #connection: Connection | undefined
-  #opening: Connection | undefined
-  #next: Deferred<Connection> = openDeferred()
+  #next = defer<Connection>()
   #end: CarillonError | undefined
   #wasConnected = false
   #isStarted = false
   #failures = 0
   #refusals = 0
-  #waking = new AbortController()
+  #goOn = () => {}
   #stopWaking = () => {}
   #cancelRenewal = () => {}
   #renewing: Promise<boolean> | undefined
 
   constructor(options: ConnectorOptions) {
     this.#options = options
-    this.#onState = new Listeners(options.report)
-    this.#onConnected = new Listeners(options.report)
-    this.#onClosed = new Listeners(options.report)
+    this.stateChanges = new Listeners(options.report)
+    this.connections = new Listeners(options.report)
+    this.closes = new Listeners(options.report)
   }
 
   get state(): ConnectionState {
@@ -67,7 +69,7 @@ export class Connector {
 
   /** The one that is open; undefined while there is none. */
   get connection(): Connection | undefined {
-    return this.#connection?.isLost === false ? this.#connection : undefined
+    return this.#connection?.isOpen === true ? this.#connection : undefined
   }
 
   /** Whether there has been a connection. */
@@ -80,25 +82,14 @@ export class Connector {
     return this.#end
   }
 
-  onState(listener: (change: StateChange) => void): () => void {
-    return this.#onState.add(listener)
-  }
-
-  /** Told of each connection, when it is open. */
-  onConnected(listener: (connection: Connection) => void): () => void {
-    return this.#onConnected.add(listener)
-  }
-
-  /** Told once, when there will be no other connection. */
-  onClosed(listener: (error: CarillonError) => void): () => void {
-    return this.#onClosed.add(listener)
-  }
-
   /** Connects, and stays connected. Idempotent. */
   start(): void {
     if (this.#isStarted || this.#end !== undefined) return
     this.#isStarted = true
-    this.#stopWaking = onWake(() => this.#wake())
+    this.#stopWaking = onWake(() => {
+      this.#goOn()
+      this.connection?.probe()
+    })
     void this.#run()
   }
 
@@ -106,12 +97,10 @@ export class Connector {
    * The connection, once there is one.
    * @throws CarillonError NOT_CONNECTED where there is none in time, or will be none
    */
-  ready(limits: Limits): Promise<Connection> {
-    if (this.#end !== undefined) return Promise.reject(this.#end)
+  async ready(deadline: number): Promise<Connection> {
+    if (this.#end !== undefined) throw this.#end
     this.start()
-    const { connection } = this
-    if (connection !== undefined) return Promise.resolve(connection)
-    return within(limits, () => this.#notConnected(), this.#next.promise)
+    return this.connection ?? within(deadline, 'NOT_CONNECTED', this.#next.promise)
   }
 
   /** While somebody gets what was missed, the state is `resuming`. */
@@ -139,75 +128,71 @@ export class Connector {
   async #run(): Promise<void> {
     while (this.#end === undefined) {
       this.#enter(this.#wasConnected ? 'resuming' : 'connecting')
-      const loss = await this.#connectOnce()
+      const { error, isFatal } = await this.#connectOnce().catch(lossOf)
       if (this.#end !== undefined) return
-      if (this.#isOver(loss)) return this.#finish(loss.error, loss.error)
-      const retryInMs = Math.max(
-        loss.error.retryAfterMs ?? 0,
-        backoffMs(this.#failures++, this.#options.backoff),
-      )
-      this.#reason = loss.error
-      this.#enter('offline', retryInMs)
-      this.#waking = new AbortController()
-      await pause(retryInMs, this.#waking.signal)
+      if (isFatal || this.#isRefused(error)) return this.#finish(error, error)
+      const pauseMs = backoffMs(this.#failures++, this.#options.backoff)
+      this.#reason = error
+      this.#enter('offline', pauseMs)
+      await this.#pause(pauseMs)
     }
   }
 
-  /** Resolves when the connection, or the try, is over. */
+  /** Resolves when the connection, or the try, is over; rejects with what the function for tokens throws. */
   async #connectOnce(): Promise<Loss> {
-    try {
-      const token = await this.#options.token?.()
-      if (this.#end !== undefined) return lossOf(this.#end)
-      const params = { ...this.#options.params(), ...(token === undefined ? {} : { token }) }
-      const connection = new Connection({ ...this.#options, params })
-      this.#opening = connection
-      if (await connection.opened()) this.#open(connection, token)
-      const openedAt = performance.now()
-      const loss = await connection.lost()
-      if (this.#connection === connection && performance.now() - openedAt > STABLE_MS) {
-        this.#failures = 0
-      }
-      this.#drop(connection)
-      return loss
-    } catch (cause) {
-      return { error: tokenError(cause), isFatal: false }
-    }
+    const token = await this.#options.token?.()
+    const connection = new Connection({
+      ...this.#options,
+      params: { ...this.#options.params(), token },
+    })
+    this.#connection = connection
+    if (this.#end !== undefined) connection.close()
+    if (await connection.opened()) this.#open(connection, token)
+    const openedAt = performance.now()
+    const loss = await connection.lost()
+    this.#cancelRenewal()
+    if (performance.now() - openedAt > STABLE_MS) this.#failures = 0
+    return loss
   }
 
   #open(connection: Connection, token: string | undefined): void {
-    this.#connection = connection
+    const { resolve } = this.#next
+    this.#next = defer()
     this.#refusals = 0
     this.#reason = undefined
     this.#behind.clear()
-    const next = this.#next
-    this.#next = openDeferred()
-    if (token !== undefined) this.#scheduleRenewal(token)
-    this.#onConnected.tell(connection)
-    next.resolve(connection)
+    this.#scheduleRenewal(token)
+    this.connections.tell(connection)
+    resolve(connection)
     this.#wasConnected = true
     this.#settle()
   }
 
-  #drop(connection: Connection): void {
-    this.#cancelRenewal()
-    if (this.#connection === connection) this.#connection = undefined
+  /** Waits; not to the end where something wakes it. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = after(ms, resolve)
+      this.#goOn = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
-  #isOver({ error, isFatal }: Loss): boolean {
-    if (error.code !== 'UNAUTHENTICATED' && error.code !== 'PERMISSION_DENIED') return isFatal
-    this.#refusals++
-    return isFatal || this.#refusals >= MAX_REFUSALS
+  #isRefused({ code }: CarillonError): boolean {
+    const isRefusal = code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED'
+    return isRefusal && ++this.#refusals >= MAX_REFUSALS
   }
 
   #settle(): void {
-    if (this.#connection !== undefined && this.#behind.size === 0) this.#enter('live')
+    if (this.connection !== undefined && this.#behind.size === 0) this.#enter('live')
   }
 
   #enter(state: ConnectionState, retryInMs?: number): void {
     const previous = this.#state
-    if (previous === state && state !== 'offline') return
     this.#state = state
-    this.#onState.tell({ state, previous, reason: this.#reason, retryInMs })
+    if (previous === state) return
+    this.stateChanges.tell({ state, previous, reason: this.#reason, retryInMs })
   }
 
   #finish(error: CarillonError, reason?: CarillonError): void {
@@ -216,62 +201,36 @@ export class Connector {
     this.#reason = reason
     this.#stopWaking()
     this.#cancelRenewal()
-    this.#waking.abort()
-    this.#onClosed.tell(error)
-    this.#opening?.close()
-    this.#connection = undefined
+    this.#goOn()
+    this.closes.tell(error)
+    this.#connection?.close()
     this.#next.reject(error)
     this.#enter('closed')
   }
 
-  #wake(): void {
-    this.#waking.abort()
-    this.#connection?.probe()
-  }
-
-  #notConnected(): CarillonError {
-    const cause = this.#reason
-    return new CarillonError('NOT_CONNECTED', undefined, cause === undefined ? {} : { cause })
-  }
-
-  #scheduleRenewal(token: string): void {
-    const waitMs = renewalInMs(token)
-    if (waitMs === undefined) return
-    this.#cancelRenewal = after(waitMs, () => {
-      void this.renew().then((isRenewed) => {
-        // The old one still holds for a while: there is time for another try.
-        if (!isRenewed && this.#connection !== undefined) this.#scheduleRenewal(token)
-      })
+  #scheduleRenewal(token: string | undefined): void {
+    const waitMs = token && renewalInMs(token)
+    if (!waitMs) return
+    this.#cancelRenewal = after(waitMs, async () => {
+      // The old one still holds for a while: there is time for another try.
+      if (!(await this.renew()) && this.connection !== undefined) this.#scheduleRenewal(token)
     })
   }
 
   async #renew(): Promise<boolean> {
-    const { token: fresh } = this.#options
-    const connection = this.#connection
-    if (fresh === undefined || connection === undefined) return false
+    const { token: ask, connectTimeout } = this.#options
+    const { connection } = this
+    if (ask === undefined || connection === undefined) return false
     try {
-      const token = await fresh()
-      const limits: Limits = { deadline: deadlineIn(this.#options.connectTimeoutMs) }
-      await runOnce(connection, DOCUMENTS.refreshToken, { token }, limits)
+      const token = await ask()
+      const deadline = deadlineIn(connectTimeout)
+      await runOnce(connection, DOCUMENTS.refreshToken, { token }, deadline)
       this.#cancelRenewal()
-      if (connection === this.#connection) this.#scheduleRenewal(token)
+      if (connection.isOpen) this.#scheduleRenewal(token)
       return true
     } catch (error) {
       if (carillonError(error).code === 'UNAUTHENTICATED') connection.abandon(error)
       return false
     }
   }
-}
-
-/** Nobody may wait for it. */
-function openDeferred(): Deferred<Connection> {
-  const deferred = defer<Connection>()
-  deferred.promise.catch(() => {})
-  return deferred
-}
-
-/** What the application's function threw: without a token there is no connection. */
-function tokenError(cause: unknown): CarillonError {
-  if (cause instanceof CarillonError) return cause
-  return new CarillonError('NETWORK_ERROR', 'There is no token: the function threw.', { cause })
 }

@@ -5,7 +5,7 @@ export interface Deferred<T> {
   readonly reject: (reason: unknown) => void
 }
 
-/** `Promise.withResolvers`, which Node 20 does not have. */
+/** `Promise.withResolvers`, which Node 20 does not have; where nobody waits for it, it may be rejected all the same. */
 export function defer<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {}
   let reject: (reason: unknown) => void = () => {}
@@ -13,5 +13,6 @@ export function defer<T>(): Deferred<T> {
     resolve = onResolve
     reject = onReject
   })
+  promise.catch(() => {})
   return { promise, resolve, reject }
 }

@@ -27,8 +27,9 @@ export class CarillonError extends Error {
   readonly gap: Gap | undefined
 
   constructor(code: CarillonErrorCode, message?: string, options: CarillonErrorOptions = {}) {
-    const known = code in CLIENT_ERRORS ? CLIENT_ERRORS[code as ClientErrorCode] : undefined
-    super(message ?? known?.message ?? code, 'cause' in options ? { cause: options.cause } : {})
+    const known: { message: string; retryable: boolean } | undefined =
+      CLIENT_ERRORS[code as ClientErrorCode]
+    super(message ?? known?.message ?? code, options)
     this.code = code
     this.retryable = options.retryable ?? known?.retryable ?? false
     this.retryAfterMs = options.retryAfterMs
@@ -40,24 +41,19 @@ export class CarillonError extends Error {
 /** An error of GraphQL, as far as it is looked at. */
 interface ServerError {
   readonly message: string
-  readonly extensions?: {
-    readonly code?: CarillonErrorCode
-    readonly retryable?: boolean
-    readonly retryAfterMs?: number
-    readonly limit?: string
-    readonly gap?: Gap
-  }
+  readonly extensions?: Omit<CarillonErrorOptions, 'cause'> & { readonly code?: CarillonErrorCode }
 }
 
 /** The first of the errors that a server has answered. */
 export function serverError(errors: unknown): CarillonError {
   const [first] = (errors ?? []) as readonly ServerError[] // as the protocol says
-  const { code = 'INTERNAL', ...options } = first?.extensions ?? {}
-  return new CarillonError(code, first?.message, options)
+  const { code = 'INTERNAL', retryable, retryAfterMs, limit, gap } = first?.extensions ?? {}
+  return new CarillonError(code, first?.message, { retryable, retryAfterMs, limit, gap })
 }
 
 /** What was thrown, as an error of the client. */
-export function carillonError(error: unknown): CarillonError {
-  if (error instanceof CarillonError) return error
-  return new CarillonError('NETWORK_ERROR', undefined, { cause: error })
+export function carillonError(cause: unknown): CarillonError {
+  return cause instanceof CarillonError
+    ? cause
+    : new CarillonError('NETWORK_ERROR', undefined, { cause })
 }

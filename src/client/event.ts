@@ -1,36 +1,44 @@
 import type { Gap } from '../protocol/errors.ts'
 import type { Message, Snapshot } from './message.ts'
+import type { Place } from './place.ts'
 
-/** What happens in a topic, in order. */
-export type TopicEvent =
-  | { readonly kind: 'message'; readonly message: Message }
-  | { readonly kind: 'caughtUp'; readonly cursor: string }
-  | { readonly kind: 'gap'; readonly gap: Gap }
-  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+export interface MessageEvent {
+  readonly __typename: 'MessageEvent'
+  readonly message: Message
+}
 
-/** An event as the document of the client selects it. */
-type WireEvent =
-  | { readonly __typename: 'MessageEvent'; readonly message: Message }
-  | { readonly __typename: 'CaughtUpEvent'; readonly cursor: string }
-  | ({ readonly __typename: 'GapEvent' } & Gap)
-  | { readonly __typename: 'SnapshotEvent'; readonly snapshot: Snapshot }
+export interface CaughtUpEvent {
+  readonly __typename: 'CaughtUpEvent'
+  readonly cursor: string
+}
 
-/** Undefined for a kind of event that a newer server may have. */
-export function readEvent(data: Record<string, unknown>): TopicEvent | undefined {
-  const event = data.events as WireEvent // as the document says
+export interface GapEvent extends Gap {
+  readonly __typename: 'GapEvent'
+}
+
+export interface SnapshotEvent {
+  readonly __typename: 'SnapshotEvent'
+  readonly snapshot: Snapshot
+}
+
+/** What happens in a topic, in order, as the document of the client selects it. */
+export type TopicEvent = MessageEvent | CaughtUpEvent | GapEvent | SnapshotEvent
+
+/** Moves a place by an event; answers what of the event was not told before. */
+export function passThrough(place: Place, event: TopicEvent): TopicEvent | undefined {
   switch (event.__typename) {
     case 'MessageEvent':
-      return { kind: 'message', message: Object.freeze(event.message) }
+      return place.take(event.message) ? event : undefined
     case 'CaughtUpEvent':
-      return { kind: 'caughtUp', cursor: event.cursor }
-    case 'GapEvent': {
-      const { topic, fromSequence, toSequence, reason } = event
-      return { kind: 'gap', gap: { topic, fromSequence, toSequence, reason } }
-    }
+      place.reach(event.cursor)
+      return event
+    case 'GapEvent':
+      return place.pass(event)
     case 'SnapshotEvent':
-      return { kind: 'snapshot', snapshot: Object.freeze(event.snapshot) }
+      place.reach(event.snapshot.cursor, event.snapshot.sequence)
+      return event
     default:
       event satisfies never
-      return undefined
+      return undefined // of a newer server
   }
 }

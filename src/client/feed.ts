@@ -1,59 +1,60 @@
-import { type BackoffOptions, backoffMs } from './backoff.ts'
-import { type Connection, operationId, type Result } from './connection.ts'
-import type { Connector } from './connector.ts'
+import type { Context } from './context.ts'
 import { DOCUMENTS } from './documents.ts'
-import { type CarillonError, serverError } from './error.ts'
-import { readEvent, type TopicEvent } from './event.ts'
+import { passThrough, type TopicEvent } from './event.ts'
 import type { Inbox } from './inbox.ts'
 import { Place } from './place.ts'
+import { StandingOperation } from './standing-operation.ts'
 import type { Filters, Start } from './subscribe-options.ts'
-import { after } from './timing.ts'
+
+/** The variables of a subscription, as it begins; but for `after`, which is one cursor here. */
+export interface FeedRequest extends Filters, Omit<Start, 'after'> {
+  readonly topics: readonly [string]
+  readonly after: string | undefined
+  readonly snapshot: boolean | undefined
+}
 
 export interface FeedParts {
-  readonly topic: string
-  readonly filters: Filters
-  readonly start: FeedStart
-  readonly connector: Connector
-  readonly backoff: BackoffOptions
+  readonly request: FeedRequest
   /** It stands elsewhere now. */
   readonly onMoved: (feed: Feed) => void
   /** It has ended by itself. */
   readonly onEnded: (feed: Feed) => void
 }
 
-/** Where a subscription begins, of which `after` is a cursor. */
-export interface FeedStart extends Omit<Start, 'after'> {
-  readonly after: string | undefined
-  readonly snapshot: boolean
-}
+/** The greatest limit that a server takes by default, in messages a second; what is over it is limited here. */
+const MAX_WIRE_LIMIT = 1_000
 
 /** One subscription on the wire, for all handlers that want the same. On each connection it goes on where it was. */
 export class Feed {
+  /** Where it begins, to compare. */
+  readonly begun: string
+  readonly #context: Context
   readonly #parts: FeedParts
+  readonly #operation: StandingOperation
   readonly #inboxes = new Set<Inbox>()
-  readonly #stopListening: readonly (() => void)[]
-  #place: Place
+  readonly #place: Place
   #limit: number | undefined
-  #id = operationId()
   #hasCaughtUp = false
   #hasBegun = false
-  #failures = 0
-  #hasRenewed = false
-  #stop = () => {}
-  #cancelRetry = () => {}
 
-  constructor(parts: FeedParts) {
+  constructor(context: Context, parts: FeedParts) {
+    const { connector } = context
+    const { last, consumer, after, snapshot } = parts.request
+    this.begun = JSON.stringify({ last, consumer, after, snapshot })
+    this.#context = context
     this.#parts = parts
-    this.#place = new Place(parts.start.after)
-    const { connector } = parts
-    this.#stopListening = [
-      connector.onConnected((connection) => this.#open(connection)),
-      connector.onClosed((error) => this.#end(connector.reason && error)),
-    ]
-  }
-
-  get start(): FeedStart {
-    return this.#parts.start
+    this.#place = new Place(after)
+    this.#operation = new StandingOperation(context, {
+      query: DOCUMENTS.events,
+      variables: () => this.#variables(),
+      onData: ({ events }) => this.#take(events as TopicEvent), // as the document says
+      onLost: () => connector.markBehind(this),
+      onEnd: (error) => {
+        connector.markCaughtUp(this)
+        for (const inbox of this.#inboxes) inbox.end(error)
+        parts.onEnded(this)
+      },
+    })
   }
 
   /** Where it stands, once it has come to the present; undefined before. */
@@ -75,8 +76,7 @@ export class Feed {
     for (const inbox of inboxes) this.#inboxes.add(inbox)
     if (isFirst) {
       this.#limit = this.#greatestLimit()
-      this.#parts.connector.start()
-      this.#reopen()
+      this.#operation.start()
     } else this.#adapt()
   }
 
@@ -85,129 +85,42 @@ export class Feed {
   }
 
   close(): void {
-    for (const stop of this.#stopListening) stop()
-    this.#cancelRetry()
-    this.#stop()
-    this.#parts.connector.markCaughtUp(this)
+    this.#operation.close()
+    this.#context.connector.markCaughtUp(this)
   }
 
   /** The wire takes the greatest of the limits; none, where a handler has none. */
   #greatestLimit(): number | undefined {
-    const limits = [...this.#inboxes].map(({ limit }) => limit ?? Number.POSITIVE_INFINITY)
+    const limits = this.inboxes.map(({ limit }) => limit ?? Number.POSITIVE_INFINITY)
     const greatest = Math.max(...limits)
-    return Number.isFinite(greatest) ? greatest : undefined
+    return greatest > MAX_WIRE_LIMIT ? undefined : greatest
   }
 
   #adapt(): void {
     const limit = this.#greatestLimit()
     if (limit === this.#limit) return
     this.#limit = limit
-    this.#id = operationId() // as which the server does not know it
-    this.#reopen()
-  }
-
-  #reopen(): void {
-    this.#stop()
-    this.#stop = () => {}
-    const { connection } = this.#parts.connector
-    if (connection !== undefined) this.#open(connection)
-  }
-
-  #open(connection: Connection): void {
-    const { connector } = this.#parts
-    this.#cancelRetry()
-    connector.markBehind(this)
-    this.#stop = connection.run(
-      { query: DOCUMENTS.events, variables: this.#variables(), id: this.#id },
-      {
-        next: (result) => this.#take(result),
-        error: (errors) => this.#refused(serverError(errors)),
-        complete: () => this.#retry(backoffMs(this.#failures++, this.#parts.backoff)),
-        lost: () => {}, // the next connection opens it again
-      },
-    )
+    this.#operation.restart()
   }
 
   #variables(): Record<string, unknown> {
-    const { topic, filters, start } = this.#parts
+    const { request } = this.#parts
     const { cursor } = this.#place
-    return {
-      topics: [topic],
-      ...filters,
-      maxPerSecond: this.#limit,
-      snapshot: start.snapshot,
-      // Once it is somewhere, it goes on from there, whatever it began with.
-      ...(cursor === undefined
-        ? { last: start.last, consumer: start.consumer }
-        : { after: [cursor] }),
-    }
+    const maxPerSecond = this.#limit
+    if (cursor === undefined) return { ...request, maxPerSecond }
+    // Once it is somewhere, it goes on from there, whatever it began with.
+    return { ...request, maxPerSecond, last: undefined, consumer: undefined, after: [cursor] }
   }
 
-  #take({ data, errors }: Result): void {
-    if (errors !== undefined || data == null) this.#refused(serverError(errors))
-    else this.#takeData(data)
-  }
-
-  #takeData(data: Record<string, unknown>): void {
-    this.#failures = 0
-    this.#hasRenewed = false
+  #take(event: TopicEvent): void {
     this.#hasBegun = true
-    const event = readEvent(data)
-    const told = event && this.#pass(event)
+    if (event.__typename === 'CaughtUpEvent') {
+      this.#hasCaughtUp = true
+      this.#context.connector.markCaughtUp(this)
+    }
+    const told = passThrough(this.#place, event)
     if (told === undefined) return
-    for (const inbox of [...this.#inboxes]) inbox.push(told, this.#limit)
+    for (const inbox of this.inboxes) inbox.push(told, this.#limit)
     this.#parts.onMoved(this)
-  }
-
-  /** Undefined for what came before. */
-  #pass(event: TopicEvent): TopicEvent | undefined {
-    switch (event.kind) {
-      case 'message':
-        return this.#place.take(event.message) ? event : undefined
-      case 'caughtUp': {
-        this.#place.reach(event.cursor)
-        this.#parts.connector.markCaughtUp(this)
-        const isFirst = !this.#hasCaughtUp
-        this.#hasCaughtUp = true
-        return isFirst ? event : undefined
-      }
-      case 'gap': {
-        const gap = this.#place.pass(event.gap)
-        return gap && { kind: 'gap', gap }
-      }
-      case 'snapshot':
-        this.#place.reach(event.snapshot.cursor, event.snapshot.sequence)
-        return event
-      default:
-        return event satisfies never
-    }
-  }
-
-  /** The server does not begin it, or has ended it. */
-  #refused(error: CarillonError): void {
-    this.#stop()
-    const { connector, backoff } = this.#parts
-    const failures = this.#failures++
-    if (error.code === 'UNAUTHENTICATED' && !this.#hasRenewed) {
-      this.#hasRenewed = true
-      // With fresh credentials it may; where the connection is about to be closed, the next one has some.
-      void connector.renew().then((isRenewed) => isRenewed && this.#retry(0))
-    } else if (error.retryable) this.#retry(error.retryAfterMs ?? backoffMs(failures, backoff))
-    else this.#end(error)
-  }
-
-  #retry(waitMs: number): void {
-    this.#cancelRetry()
-    this.#cancelRetry = after(waitMs, () => this.#reopen())
-  }
-
-  /** Quietly, where there is no error to tell. */
-  #end(error: CarillonError | undefined): void {
-    this.close()
-    for (const inbox of this.#inboxes) {
-      if (error === undefined) inbox.close()
-      else inbox.fail(error)
-    }
-    this.#parts.onEnded(this)
   }
 }

@@ -1,6 +1,5 @@
-import type { BackoffOptions } from './backoff.ts'
-import type { Connector } from './connector.ts'
-import { Feed, type FeedParts, type FeedStart } from './feed.ts'
+import type { Context } from './context.ts'
+import { Feed, type FeedRequest } from './feed.ts'
 import type { Inbox } from './inbox.ts'
 import { cursorOf } from './message.ts'
 import type { SubscribeOptions } from './subscribe-options.ts'
@@ -10,35 +9,33 @@ import type { SubscribeOptions } from './subscribe-options.ts'
  * present has one of its own until it stands where the shared one stands; from then on it shares that.
  */
 export class Feeds {
-  readonly #connector: Connector
-  readonly #backoff: BackoffOptions
+  readonly #context: Context
   readonly #byKey = new Map<string, Feed[]>()
 
-  constructor(connector: Connector, backoff: BackoffOptions) {
-    this.#connector = connector
-    this.#backoff = backoff
+  constructor(context: Context) {
+    this.#context = context
   }
 
   /** Answers how to leave again. */
   join(topic: string, inbox: Inbox, options: SubscribeOptions): () => void {
-    const { types, from, echo, after, last, consumer, snapshot } = options
-    const start = { after: cursorOf(after), last, consumer, snapshot: snapshot !== undefined }
-    const key = JSON.stringify([topic, types, from, echo !== false])
+    const { types, from, echo, last, consumer, after, snapshot } = options
+    const filters = { types, from, echo }
+    const start = { last, consumer, after: cursorOf(after), snapshot: snapshot && true }
+    const key = JSON.stringify([topic, filters])
     const feeds = this.#byKey.get(key) ?? []
     this.#byKey.set(key, feeds)
-    const same = feeds.find((feed) => feed.isFresh && isSame(feed.start, start))
-    const shared = same ?? (isPresent(start) ? feeds[0] : undefined)
+    const begun = JSON.stringify(start)
+    const same = feeds.find((feed) => feed.isFresh && feed.begun === begun)
+    const shared = same ?? (begun === PRESENT ? feeds[0] : undefined)
     if (shared !== undefined && shared !== same) inbox.join(shared.presentCursor)
-    const feed = shared ?? this.#open(key, { topic, filters: { types, from, echo }, start })
+    const feed = shared ?? this.#open(key, { topics: [topic], ...filters, ...start })
     feed.add(inbox)
     return () => this.#leave(key, inbox)
   }
 
-  #open(key: string, parts: Pick<FeedParts, 'topic' | 'filters' | 'start'>): Feed {
-    const feed = new Feed({
-      ...parts,
-      connector: this.#connector,
-      backoff: this.#backoff,
+  #open(key: string, request: FeedRequest): Feed {
+    const feed = new Feed(this.#context, {
+      request,
       onMoved: (moved) => this.#merge(key, moved),
       onEnded: (ended) => this.#remove(key, ended),
     })
@@ -59,7 +56,6 @@ export class Feeds {
   }
 
   #leave(key: string, inbox: Inbox): void {
-    inbox.close()
     for (const feed of [...(this.#byKey.get(key) ?? [])]) {
       feed.remove(inbox)
       if (feed.inboxes.length > 0) continue
@@ -75,11 +71,5 @@ export class Feeds {
   }
 }
 
-function isSame(one: FeedStart, other: FeedStart): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
-/** Whether nothing that was published before is wanted. */
-function isPresent({ after, last, consumer, snapshot }: FeedStart): boolean {
-  return after === undefined && last === undefined && consumer === undefined && !snapshot
-}
+/** Where a feed begins for which nothing that was published before is wanted. */
+const PRESENT = JSON.stringify({})

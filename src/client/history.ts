@@ -20,8 +20,8 @@ export interface Page<T = unknown> {
   readonly messages: readonly Message<T>[]
   /** Whether there are more in the direction that was asked for: newer ones for `first` and `after`, else older ones. */
   readonly hasMore: boolean
-  readonly hasNext: boolean
-  readonly hasPrevious: boolean
+  readonly hasNextPage: boolean
+  readonly hasPreviousPage: boolean
   /** For `before` of the page in front; null where the page is empty. */
   readonly startCursor: string | null
   /** For `after` of the page behind; null where the page is empty. */
@@ -43,12 +43,7 @@ export interface WirePage {
   readonly messages: {
     readonly nodes: readonly Message[]
     readonly headSequence: number
-    readonly pageInfo: {
-      readonly hasNextPage: boolean
-      readonly hasPreviousPage: boolean
-      readonly startCursor: string | null
-      readonly endCursor: string | null
-    }
+    readonly pageInfo: Omit<Page, 'messages' | 'hasMore' | 'headSequence'>
   }
 }
 
@@ -68,11 +63,8 @@ export async function readPage<T>(
   return {
     messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
     hasMore: isForward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage,
-    hasNext: pageInfo.hasNextPage,
-    hasPrevious: pageInfo.hasPreviousPage,
-    startCursor: pageInfo.startCursor,
-    endCursor: pageInfo.endCursor,
     headSequence,
+    ...pageInfo,
   }
 }
 
@@ -85,7 +77,7 @@ export async function* replay<T>(
   for (let from = after; ; ) {
     const page = await readPage<T>(caller, topic, { ...rest, first: pageSize, after: from })
     yield* page.messages
-    if (!page.hasNext || page.endCursor === null) return
+    if (!page.hasNextPage || page.endCursor === null) return
     from = page.endCursor
   }
 }

@@ -3,9 +3,8 @@ import type { Connector } from './connector.ts'
 import { type CarillonError, carillonError } from './error.ts'
 import type { PublishJob } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
-import type { Limits } from './timing.ts'
 
-/** Messages that are published together at most; the least that a server takes by default. */
+/** Messages that are published together at most: what a server takes by default. */
 const MAX_BATCH = 100
 
 /** The JSON text of those, in characters. */
@@ -20,17 +19,12 @@ export class Lane {
   readonly #caller: Caller
   #waiting: PublishJob[] = []
   #isRunning = false
-  /** How many of those in front go one by one, because one of them made all be refused. */
-  #alone = 0
+  #maxBatch = MAX_BATCH
   #failures = 0
 
   constructor(connector: Connector, caller: Caller) {
     this.#connector = connector
     this.#caller = caller
-  }
-
-  get isEmpty(): boolean {
-    return !this.#isRunning && this.#waiting.length === 0
   }
 
   add(job: PublishJob): void {
@@ -41,64 +35,50 @@ export class Lane {
   async #run(): Promise<void> {
     this.#isRunning = true
     for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
-      const limits: Limits = { deadline: Math.max(...batch.map(({ deadline }) => deadline)) }
+      const deadline = Math.max(...batch.map((job) => job.deadline))
       try {
-        await this.#publish(batch, limits)
+        const connection = await this.#connector.ready(deadline)
+        await publishNow(connection, pending(batch), deadline)
         this.#failures = 0
       } catch (error) {
-        await this.#fail(batch, carillonError(error), limits)
+        await this.#recover(pending(batch), carillonError(error), deadline)
       }
     }
     this.#isRunning = false
+    this.#maxBatch = MAX_BATCH
   }
 
-  /** From the front; what is settled meanwhile, because its time is over, is left out. */
+  /** From the front; what is settled, because its time is over, is left out. */
   #next(): readonly PublishJob[] {
-    this.#waiting = this.#waiting.filter((job) => !job.isSettled)
-    const batch: PublishJob[] = []
+    this.#waiting = pending(this.#waiting)
     let size = 0
-    for (const job of this.#waiting) {
+    return this.#waiting.slice(0, this.#maxBatch).filter((job, index) => {
       size += job.size
-      // A head that is not the expected one is refused, and nothing else is to be with it.
-      const isAlone = this.#alone > 0 || job.input.expectedHead !== undefined
-      const isFull = batch.length === MAX_BATCH || size > MAX_BATCH_TEXT
-      if (batch.length > 0 && (isAlone || isFull)) break
-      batch.push(job)
-      if (isAlone) break
-    }
-    return batch
+      return index === 0 || size <= MAX_BATCH_TEXT
+    })
   }
 
-  async #publish(batch: readonly PublishJob[], limits: Limits): Promise<void> {
-    const connection = await this.#connector.ready(limits)
-    const jobs = batch.filter((job) => !job.isSettled)
-    if (jobs.length === 0) return
-    const messages = await publishNow(connection, jobs, limits)
-    this.#alone = Math.max(0, this.#alone - 1)
-    for (const [index, message] of messages.entries()) jobs[index]?.resolve(message)
-  }
-
-  /** Tries all of them again, or each alone, or gives up the one that was refused. */
-  async #fail(batch: readonly PublishJob[], error: CarillonError, limits: Limits): Promise<void> {
-    const jobs = batch.filter((job) => !job.isSettled)
-    // Without an answer it is up to each how long it waits, and what it says then.
-    const isAnswered = error.code !== 'NOT_CONNECTED' && error.code !== 'ACK_TIMEOUT'
-    if (isAnswered) for (const job of jobs) job.fail(error)
+  /** Tries all of them again, or each alone, because one of them made all be refused, or gives up the one that was. */
+  async #recover(
+    jobs: readonly PublishJob[],
+    error: CarillonError,
+    deadline: number,
+  ): Promise<void> {
+    // Without an answer each waits as long as it likes, and says then what it was.
+    const isAnswer = error.code !== 'NOT_CONNECTED' && error.code !== 'ACK_TIMEOUT'
+    if (isAnswer) for (const job of jobs) job.failure = error
+    // So many at once may be more than ever passes.
+    if (error.code === 'RATE_LIMIT_EXCEEDED') this.#maxBatch = Math.ceil(jobs.length / 2) || 1
     try {
-      if (this.#connector.end !== undefined) throw error
-      await this.#caller.recover(error, this.#failures++, limits)
+      await this.#caller.recover(error, this.#failures++, deadline)
     } catch {
       this.#failures = 0
-      if (jobs.length > 1 && isAnswered && !error.retryable) this.#alone = jobs.length
-      else this.#giveUp(jobs)
+      if (jobs.length > 1 && isAnswer && !error.retryable) this.#maxBatch = 1
+      else for (const job of jobs) job.reject(this.#connector.end ?? job.failure)
     }
   }
+}
 
-  #giveUp(jobs: readonly PublishJob[]): void {
-    for (const job of jobs) {
-      if (this.#connector.end === undefined) job.expire()
-      else job.reject(this.#connector.end)
-    }
-    this.#alone = Math.max(0, this.#alone - 1)
-  }
+function pending(jobs: readonly PublishJob[]): PublishJob[] {
+  return jobs.filter((job) => !job.isSettled)
 }

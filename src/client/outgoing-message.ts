@@ -15,8 +15,6 @@ export type Publish<T> = (payload: T, options: PublishOptions) => Promise<Messag
 export class OutgoingMessage<T> {
   readonly topic: string
   readonly payload: T
-  readonly type: string
-  readonly metadata: unknown
   /** Null for an ephemeral message. */
   readonly idempotencyKey: string | null
   /** By the clock of this machine. */
@@ -37,8 +35,6 @@ export class OutgoingMessage<T> {
     const key = options.ephemeral === true ? undefined : (options.idempotencyKey ?? uniqueId())
     this.topic = topic
     this.payload = payload
-    this.type = options.type ?? 'message'
-    this.metadata = options.metadata ?? null
     this.idempotencyKey = key ?? null
     this.#publish = publish
     this.#options = { ...options, idempotencyKey: key }

@@ -35,11 +35,6 @@ export class Place {
     return this.#cursor
   }
 
-  /** To read history behind; undefined for from the beginning, as where the numbering started again. */
-  get historyCursor(): string | undefined {
-    return this.#isPastEpoch ? undefined : this.#cursor
-  }
-
   /** Whether a message is none that came before; takes its place if so. Ephemeral ones have none, and always are. */
   take({ sequence, cursor }: Placed): boolean {
     if (sequence === null) return true
@@ -51,7 +46,7 @@ export class Place {
   }
 
   /** Passes over what can no longer be delivered; answers what of it was not told before. */
-  pass(gap: Gap): Gap | undefined {
+  pass<G extends Gap>(gap: G): G | undefined {
     if (gap.reason === 'EPOCH_CHANGED') {
       if (this.#isPastEpoch) return undefined
       this.#isPastEpoch = true

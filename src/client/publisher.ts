@@ -1,38 +1,22 @@
 import type { Caller } from './caller.ts'
-import type { Connector } from './connector.ts'
+import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
 import { Lane } from './lane.ts'
 import type { Message } from './message.ts'
 import { PublishJob } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
 import type { PublishOptions } from './publish-options.ts'
-import type { Limits } from './timing.ts'
-
-export interface PublisherBounds {
-  /** How long a publish may take in all, in milliseconds. */
-  readonly timeoutMs: number
-  /** Publishes that may wait, in all topics. */
-  readonly maxQueued: number
-}
 
 /** Publishes: what is durable in the order of its topic and until it is answered, what is ephemeral at once or not at all. */
 export class Publisher {
-  readonly #connector: Connector
+  readonly #context: Context
   readonly #caller: Caller
-  readonly #bounds: PublisherBounds
   readonly #lanes = new Map<string, Lane>()
   #queued = 0
-  #clientId: string | undefined
 
-  constructor(connector: Connector, caller: Caller, bounds: PublisherBounds) {
-    this.#connector = connector
+  constructor(context: Context, caller: Caller) {
+    this.#context = context
     this.#caller = caller
-    this.#bounds = bounds
-  }
-
-  /** Under which the server knows this client, as its answers say; undefined before the first one. */
-  get clientId(): string | undefined {
-    return this.#clientId
   }
 
   /**
@@ -40,43 +24,37 @@ export class Publisher {
    * @throws CarillonError INVALID_PAYLOAD where it is no JSON, NOT_CONNECTED, NETWORK_ERROR, ACK_TIMEOUT, or what the server answers
    */
   async publish(topic: string, payload: unknown, options: PublishOptions): Promise<Message> {
-    const job = new PublishJob(topic, payload, {
-      ...options,
-      timeout: options.timeout ?? this.#bounds.timeoutMs,
-    })
-    const message = await (options.ephemeral === true ? this.#fanOut(job) : this.#enqueue(job))
-    this.#clientId = message.clientId ?? this.#clientId
-    return message
-  }
-
-  #fanOut(job: PublishJob): Promise<Message> {
-    const limits: Limits = { deadline: job.deadline }
-    if (this.#connector.connection === undefined && this.#connector.wasConnected) {
-      return Promise.reject(new CarillonError('NOT_CONNECTED'))
+    const { connector, timeout, maxQueuedPublishes } = this.#context
+    if (this.#queued >= maxQueuedPublishes) {
+      const text = `${maxQueuedPublishes} publishes wait already.`
+      const isOffline = connector.connection === undefined
+      const code = isOffline ? 'NOT_CONNECTED' : 'RATE_LIMIT_EXCEEDED'
+      throw new CarillonError(code, text, { limit: 'maxQueuedPublishes', retryable: true })
     }
-    return this.#connector.ready(limits).then(async (connection) => {
-      const [message] = await publishNow(connection, [job], limits)
-      return message as Message // one for each
-    })
-  }
-
-  #enqueue(job: PublishJob): Promise<Message> {
-    const { maxQueued } = this.#bounds
-    if (this.#queued >= maxQueued) {
-      const isOffline = this.#connector.connection === undefined
-      throw new CarillonError(
-        isOffline ? 'NOT_CONNECTED' : 'RATE_LIMIT_EXCEEDED',
-        `${maxQueued} publishes wait already.`,
-        { limit: 'maxQueuedPublishes', retryable: true },
-      )
-    }
+    const job = new PublishJob({ topic, payload }, options, timeout)
     this.#queued++
-    const lane = this.#lanes.get(job.topic) ?? new Lane(this.#connector, this.#caller)
-    this.#lanes.set(job.topic, lane)
-    lane.add(job)
+    if (options.ephemeral === true) this.#fanOut(job)
+    else this.#laneOf(topic).add(job)
     return job.settled.finally(() => {
-      this.#queued--
-      if (lane.isEmpty && this.#lanes.get(job.topic) === lane) this.#lanes.delete(job.topic)
+      if (--this.#queued === 0) this.#lanes.clear()
     })
+  }
+
+  /** Waits for the first connection only: what was to be seen at once is of no use later. */
+  #fanOut(job: PublishJob): void {
+    const { connector } = this.#context
+    if (connector.connection === undefined && connector.wasConnected) job.reject(job.failure)
+    else {
+      connector
+        .ready(job.deadline)
+        .then((ready) => publishNow(ready, [job], job.deadline))
+        .catch((error) => job.reject(error))
+    }
+  }
+
+  #laneOf(topic: string): Lane {
+    const lane = this.#lanes.get(topic) ?? new Lane(this.#context.connector, this.#caller)
+    this.#lanes.set(topic, lane)
+    return lane
   }
 }

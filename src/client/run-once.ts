@@ -1,6 +1,6 @@
-import type { Connection, Result } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { CarillonError, serverError } from './error.ts'
-import { type Limits, within } from './timing.ts'
+import { within } from './timing.ts'
 
 /**
  * One query or mutation, on one connection: the data of its answer.
@@ -11,7 +11,7 @@ export function runOnce<Data>(
   connection: Connection,
   query: string,
   variables: Record<string, unknown>,
-  limits: Limits,
+  deadline: number,
 ): Promise<Data> {
   let stop = () => {}
   const answer = new Promise<Data>((resolve, reject) => {
@@ -19,16 +19,16 @@ export function runOnce<Data>(
     stop = connection.run(
       { query, variables },
       {
-        next: ({ data, errors }: Result) => {
+        next: ({ data, errors }) => {
           if (errors === undefined)
             resolve(data as Data) // as the document says
           else fail(errors)
         },
         error: fail,
-        complete: () => reject(new CarillonError('INTERNAL', 'There was no answer.')),
+        complete: () => fail(undefined), // without an answer
         lost: ({ cause }) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
       },
     )
   })
-  return within(limits, () => new CarillonError('ACK_TIMEOUT'), answer).finally(stop)
+  return within(deadline, 'ACK_TIMEOUT', answer).finally(() => stop())
 }

@@ -30,7 +30,7 @@ export interface Start {
 
 export interface SubscribeOptions extends Filters, Start {
   /**
-   * At most so many messages a second, 1 to 1000; when more come, the oldest of each second are left out. Default: all.
+   * At most so many messages a second, 1 or more; when more come, the oldest of each second are left out. Default: all.
    */
   readonly limit?: number | undefined
   /**

@@ -1,29 +1,23 @@
 import { Acks, type Consumer } from './acks.ts'
 import type { Caller } from './caller.ts'
-import type { Connector } from './connector.ts'
+import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
 import type { Feeds } from './feeds.ts'
 import { type HistoryOptions, type Page, type ReplayOptions, readPage, replay } from './history.ts'
 import { Inbox } from './inbox.ts'
-import type { ReportFault } from './listeners.ts'
 import type { Message } from './message.ts'
 import { MessageStream } from './message-stream.ts'
 import { OutgoingMessage } from './outgoing-message.ts'
-import { PresenceEntry, type PresenceParts, PresenceView } from './presence.ts'
+import { Presence, type PresenceEntry, type PresenceView } from './presence.ts'
 import type { PublishOptions } from './publish-options.ts'
 import type { Publisher } from './publisher.ts'
 import type { MessageHandler, SubscribeOptions, Subscription } from './subscribe-options.ts'
 
 /** What all topics of a client share. */
-export interface TopicParts {
-  readonly connector: Connector
+export interface TopicContext extends Context {
   readonly caller: Caller
   readonly publisher: Publisher
   readonly feeds: Feeds
-  readonly maxWaiting: number
-  readonly clientId: string
-  readonly presence: Omit<PresenceParts, 'topic'>
-  readonly report: ReportFault
 }
 
 /** Options of a loop over messages. */
@@ -40,13 +34,13 @@ export interface AckOptions {
 /** One topic, as a client sees it. Cheap to make, and holds nothing by itself. `T` is what its payloads are, says the caller. */
 export class Topic<T = unknown> {
   readonly name: string
-  readonly #parts: TopicParts
+  readonly #context: TopicContext
   readonly #acks = new Map<string, Acks>()
   #consumer: string | undefined
 
-  constructor(name: string, parts: TopicParts) {
+  constructor(name: string, context: TopicContext) {
     this.name = name
-    this.#parts = parts
+    this.#context = context
   }
 
   /**
@@ -56,7 +50,7 @@ export class Topic<T = unknown> {
    * and not answered, so that it may be stored, or what the server answers
    */
   publish(payload: T, options: PublishOptions = {}): Promise<Message<T>> {
-    return this.#parts.publisher.publish(this.name, payload, options) as Promise<Message<T>>
+    return this.#context.publisher.publish(this.name, payload, options) as Promise<Message<T>>
   }
 
   /** Publishes a message that can be shown at once: its `status` says what has become of it. */
@@ -64,23 +58,31 @@ export class Topic<T = unknown> {
     return new OutgoingMessage(
       { topic: this.name, payload, options },
       (own, ownOptions) => this.publish(own, ownOptions),
-      this.#parts.report,
+      this.#context.report,
     )
   }
 
   /** Tells a handler of each message, once and in order, through every lost connection. */
   subscribe(handler: MessageHandler<T>, options: SubscribeOptions = {}): Subscription {
-    checkLimit(options.limit)
+    if (!Number.isInteger(options.limit ?? 1) || (options.limit ?? 1) < 1) {
+      throw new CarillonError('INVALID_LIMIT')
+    }
     this.#consumer = options.consumer ?? this.#consumer
-    const { feeds, caller, publisher, clientId, maxWaiting, report } = this.#parts
+    const { feeds, maxWaitingMessages, report } = this.#context
     const inbox = new Inbox(handler as MessageHandler<unknown>, options, {
-      topic: this.name,
-      caller,
-      maxWaiting,
-      ownClientId: () => publisher.clientId ?? clientId,
+      maxWaiting: maxWaitingMessages,
+      onFull: () => leave(),
+      onDrained: (after) => {
+        const behind = { ...options, after, last: undefined, consumer: undefined }
+        leave = feeds.join(this.name, inbox, behind)
+      },
       report,
     })
-    const unsubscribe = feeds.join(this.name, inbox, options)
+    let leave = feeds.join(this.name, inbox, options)
+    const unsubscribe = () => {
+      inbox.end()
+      leave()
+    }
     return { unsubscribe, ended: inbox.closed, [Symbol.dispose]: unsubscribe }
   }
 
@@ -106,12 +108,12 @@ export class Topic<T = unknown> {
 
   /** A page of history, always oldest first. An empty topic has an empty page. */
   history(options: HistoryOptions = {}): Promise<Page<T>> {
-    return readPage(this.#parts.caller, this.name, options)
+    return readPage(this.#context.caller, this.name, options)
   }
 
   /** Everything from a message on, or from the beginning, up to the present: a loop that ends by itself. */
   replay(options: ReplayOptions = {}): AsyncGenerator<Message<T>, void> {
-    return replay(this.#parts.caller, this.name, options)
+    return replay(this.#context.caller, this.name, options)
   }
 
   /**
@@ -127,23 +129,18 @@ export class Topic<T = unknown> {
       throw new CarillonError('INVALID_INPUT', 'Name the consumer that acknowledges.')
     }
     if (sequence === null || cursor === null) return undefined
-    const acks = this.#acks.get(consumer) ?? new Acks(this.#parts.caller, this.name, consumer)
+    const acks = this.#acks.get(consumer) ?? new Acks(this.#context.caller, this.name, consumer)
     this.#acks.set(consumer, acks)
     return acks.ack({ sequence, cursor })
   }
 
   /** Is present in the topic, and sees who else is. @param state any JSON value of at most 4 KiB */
   enter<State = unknown>(state?: State): PresenceEntry<State> {
-    return new PresenceEntry({ ...this.#parts.presence, topic: this.name }, state)
+    return new Presence(this.name, { state }, this.#context)
   }
 
   /** Sees who is present, without being so. */
   watch<State = unknown>(): PresenceView<State> {
-    return new PresenceView({ ...this.#parts.presence, topic: this.name })
+    return new Presence<State>(this.name, undefined, this.#context)
   }
-}
-
-function checkLimit(limit: number | undefined): void {
-  if (limit === undefined || (Number.isInteger(limit) && limit >= 1)) return
-  throw new CarillonError('INVALID_LIMIT', '`limit` is a number of messages a second, 1 to 1000.')
 }
