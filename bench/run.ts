@@ -11,6 +11,7 @@ const SUITES = [
   'recovery',
   'presence',
   'access',
+  'client',
 ] as const
 
 const { positionals } = parseArgs({ allowPositionals: true, strict: false })
