@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { exists, findOnPath } from './find-on-path.ts'
 import { findBinaries } from './postgresql-binaries.ts'
+import { preparePostgresql } from './postgresql-server.ts'
 import { preparePglite } from './prepare-pglite.ts'
 
 declare module 'vitest' {
@@ -20,7 +21,7 @@ declare module 'vitest' {
 const DEFAULT_URL = 'postgresql://postgres@127.0.0.1:5432/postgres'
 
 /**
- * Looks for the real parts that tests need, and prepares the embedded one. What is missing is said
+ * Looks for the real parts that tests need, and prepares the databases. What is missing is said
  * once, and fails in CI.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -42,7 +43,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresqlBinaries', parts.postgresqlBinaries)
   project.provide('redisServer', parts.redisServer)
   project.provide('chromium', parts.chromium)
-  return preparePglite()
+  const { postgresqlBinaries } = parts
+  const removePostgresql =
+    postgresqlBinaries === null ? () => {} : preparePostgresql(postgresqlBinaries)
+  const removePglite = await preparePglite()
+  return async () => {
+    removePostgresql()
+    await removePglite()
+  }
 }
 
 function complain(text: string): void {
