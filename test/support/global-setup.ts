@@ -1,4 +1,5 @@
 import pg from 'pg'
+import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { exists, findOnPath } from './find-on-path.ts'
 import { findBinaries } from './postgresql-binaries.ts'
@@ -43,13 +44,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresqlBinaries', parts.postgresqlBinaries)
   project.provide('redisServer', parts.redisServer)
   project.provide('chromium', parts.chromium)
-  const { postgresqlBinaries } = parts
-  const removePostgresql =
-    postgresqlBinaries === null ? () => {} : preparePostgresql(postgresqlBinaries)
-  const removePglite = await preparePglite()
+  return process.env.PREPARED_PGLITE === undefined ? prepare(parts) : async () => {}
+}
+
+/** Once, for all projects. */
+async function prepare({ postgresqlBinaries }: Pick<ProvidedContext, 'postgresqlBinaries'>) {
+  const removers = [await preparePglite()]
+  if (postgresqlBinaries !== null) removers.push(preparePostgresql(postgresqlBinaries))
   return async () => {
-    removePostgresql()
-    await removePglite()
+    for (const remove of removers) await remove()
   }
 }
 

@@ -66,12 +66,12 @@ export async function startPostgresqlServer(binaries: string): Promise<PrivatePo
 }
 
 /** Runs initdb once for all servers of all processes of this run; answers what removes its files. */
-export function preparePostgresql(binaries: string): () => void {
+export function preparePostgresql(binaries: string): () => Promise<void> {
   const account = serverAccount()
   const data = makeFolder(account)
   initialize(binaries, data, account)
   process.env.PREPARED_POSTGRESQL = data // all processes of this run inherit it
-  return () => rmSync(data, { recursive: true, force: true })
+  return async () => rmSync(data, { recursive: true, force: true })
 }
 
 function makeFolder({ uid, gid }: Account): string {
