@@ -10,6 +10,13 @@ const pglite = fileURLToPath(new URL('test/support/prepared-pglite.mjs', import.
 /** As Node itself resolves it: Vite would take the other build, and types of two builds do not mix. */
 const graphql = fileURLToPath(new URL('node_modules/graphql/index.js', import.meta.url))
 
+/** Tests that need databases and the like. */
+const WITH_PARTS = {
+  globalSetup: 'test/support/global-setup.ts',
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+}
+
 /** The architecture alone, for `npm run check`; everything, for `npm test`. */
 export default defineConfig({
   resolve: {
@@ -33,15 +40,18 @@ export default defineConfig({
       },
       {
         extends: true,
+        // In processes of their own: what a test leaves behind that has run out of time slows down no other.
+        test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...WITH_PARTS },
+      },
+      {
+        extends: true,
         test: {
           name: 'carillon',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/architecture.test.ts'],
-          globalSetup: 'test/support/global-setup.ts',
-          // Modules are loaded and compiled once per worker: what a test changes for all, it puts back.
+          exclude: ['test/architecture.test.ts', 'test/chaos/**'],
+          ...WITH_PARTS,
+          // Modules are loaded and compiled once per process: what a test changes for all, it puts back.
           isolate: false,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
     ],

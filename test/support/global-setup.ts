@@ -1,7 +1,9 @@
 import pg from 'pg'
+import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { exists, findOnPath } from './find-on-path.ts'
 import { findBinaries } from './postgresql-binaries.ts'
+import { preparePostgresql } from './postgresql-server.ts'
 import { preparePglite } from './prepare-pglite.ts'
 
 declare module 'vitest' {
@@ -20,7 +22,7 @@ declare module 'vitest' {
 const DEFAULT_URL = 'postgresql://postgres@127.0.0.1:5432/postgres'
 
 /**
- * Looks for the real parts that tests need, and prepares the embedded one. What is missing is said
+ * Looks for the real parts that tests need, and prepares the databases. What is missing is said
  * once, and fails in CI.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -42,7 +44,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresqlBinaries', parts.postgresqlBinaries)
   project.provide('redisServer', parts.redisServer)
   project.provide('chromium', parts.chromium)
-  return preparePglite()
+  return process.env.PREPARED_PGLITE === undefined ? prepare(parts) : async () => {}
+}
+
+/** Once, for all projects. */
+async function prepare({ postgresqlBinaries }: Pick<ProvidedContext, 'postgresqlBinaries'>) {
+  const removers = [await preparePglite()]
+  if (postgresqlBinaries !== null) removers.push(preparePostgresql(postgresqlBinaries))
+  return async () => {
+    for (const remove of removers) await remove()
+  }
 }
 
 function complain(text: string): void {

@@ -20,9 +20,10 @@ export interface PrivatePostgresql extends AsyncDisposable {
 /** @param binaries the folder of `initdb` and `postgres` */
 export async function startPostgresqlServer(binaries: string): Promise<PrivatePostgresql> {
   const account = serverAccount()
-  const data = mkdtempSync(join(tmpdir(), 'carillon-postgresql-'))
-  chownSync(data, account.uid, account.gid)
-  run(join(binaries, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'], account)
+  const data = makeFolder(account)
+  const prepared = process.env.PREPARED_POSTGRESQL
+  if (prepared === undefined) initialize(binaries, data, account)
+  else run('cp', ['-a', `${prepared}/.`, data], account)
   const port = await freePort()
   const url = `postgresql://postgres@127.0.0.1:${port}/postgres`
   let server: ChildProcess | undefined
@@ -62,6 +63,25 @@ export async function startPostgresqlServer(binaries: string): Promise<PrivatePo
       rmSync(data, { recursive: true, force: true })
     },
   }
+}
+
+/** Runs initdb once for all servers of all processes of this run; answers what removes its files. */
+export function preparePostgresql(binaries: string): () => Promise<void> {
+  const account = serverAccount()
+  const data = makeFolder(account)
+  initialize(binaries, data, account)
+  process.env.PREPARED_POSTGRESQL = data // all processes of this run inherit it
+  return async () => rmSync(data, { recursive: true, force: true })
+}
+
+function makeFolder({ uid, gid }: Account): string {
+  const folder = mkdtempSync(join(tmpdir(), 'carillon-postgresql-'))
+  chownSync(folder, uid, gid)
+  return folder
+}
+
+function initialize(binaries: string, data: string, account: Account): void {
+  run(join(binaries, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'], account)
 }
 
 interface Account {
