@@ -26,7 +26,7 @@ export function readPage(path: string): Page {
 /** The pages at the root, in docs/, and of the examples. */
 export function allPages(): readonly Page[] {
   const examples = readdirSync(`${ROOT}examples`).map((name) => `examples/${name}/`)
-  const paths = ['', 'docs/', ...examples].flatMap((folder) =>
+  const paths = ['', 'docs/', 'docs/clients/', ...examples].flatMap((folder) =>
     readdirSync(`${ROOT}${folder}`)
       .filter((name) => name.endsWith('.md'))
       .map((name) => `${folder}${name}`),
