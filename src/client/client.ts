@@ -6,6 +6,7 @@ import { CarillonError } from './error.ts'
 import { Feeds } from './feeds.ts'
 import type { ReportFault } from './listeners.ts'
 import { Publisher } from './publisher.ts'
+import { recoverer } from './recover.ts'
 import type { WebSocketClass } from './socket.ts'
 import type { ConnectionState, StateChange } from './state.ts'
 import { Topic, type TopicContext } from './topic.ts'
@@ -40,9 +41,10 @@ export class CarillonClient {
       report,
     })
     const bounds = { timeout, maxQueuedPublishes, maxWaitingMessages }
-    const context: Context = { connector, backoff, report, ...bounds }
+    const recover = recoverer(connector, backoff)
+    const context: Context = { connector, recover, report, ...bounds }
     const caller = new Caller(context)
-    const publisher = new Publisher(context, caller)
+    const publisher = new Publisher(context)
     this.clientId = clientId
     this.#context = { ...context, caller, publisher, feeds: new Feeds(context) }
   }

@@ -29,10 +29,8 @@ const STABLE_MS = 5_000
 /** Keeps a client connected: one connection at a time, a new one whenever it is lost. */
 export class Connector {
   readonly stateChanges: Listeners<[StateChange]>
-  /** Told of each connection, when it is open. */
-  readonly connections: Listeners<[Connection]>
-  /** Told once, when there will be no other connection. */
-  readonly closes: Listeners<[CarillonError]>
+  /** Told of each connection, when it is open; and once of none, when there will be no other. */
+  readonly connections: Listeners<[Connection | undefined]>
   readonly #options: ConnectorOptions
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
@@ -43,11 +41,10 @@ export class Connector {
   #next = defer<Connection>()
   #end: CarillonError | undefined
   #wasConnected = false
-  #isStarted = false
   #failures = 0
   #refusals = 0
   #goOn = () => {}
-  #stopWaking = () => {}
+  #stopWaking: (() => void) | undefined
   #cancelRenewal = () => {}
   #renewing: Promise<boolean> | undefined
 
@@ -55,7 +52,6 @@ export class Connector {
     this.#options = options
     this.stateChanges = new Listeners(options.report)
     this.connections = new Listeners(options.report)
-    this.closes = new Listeners(options.report)
   }
 
   get state(): ConnectionState {
@@ -84,8 +80,7 @@ export class Connector {
 
   /** Connects, and stays connected. Idempotent. */
   start(): void {
-    if (this.#isStarted || this.#end !== undefined) return
-    this.#isStarted = true
+    if (this.#stopWaking !== undefined || this.#end !== undefined) return
     this.#stopWaking = onWake(() => {
       this.#goOn()
       this.connection?.probe()
@@ -199,10 +194,10 @@ export class Connector {
     if (this.#end !== undefined) return
     this.#end = error
     this.#reason = reason
-    this.#stopWaking()
+    this.#stopWaking?.()
     this.#cancelRenewal()
     this.#goOn()
-    this.closes.tell(error)
+    this.connections.tell(undefined)
     this.#connection?.close()
     this.#next.reject(error)
     this.#enter('closed')

@@ -1,11 +1,11 @@
-import type { BackoffOptions } from './backoff.ts'
 import type { Connector } from './connector.ts'
 import type { ReportFault } from './listeners.ts'
+import type { Recover } from './recover.ts'
 
 /** What the parts of one client share. */
 export interface Context {
   readonly connector: Connector
-  readonly backoff: BackoffOptions
+  readonly recover: Recover
   /** How long a call may take in all, in milliseconds. */
   readonly timeout: number
   /** Publishes that may wait for their answers. */

@@ -1,10 +1,10 @@
-import type { Caller, CallOptions } from './caller.ts'
+import type { Caller } from './caller.ts'
 import { DOCUMENTS } from './documents.ts'
 import { type At, cursorOf, type Message } from './message.ts'
 import type { Filters } from './subscribe-options.ts'
 
 /** Which page. With neither `first` nor `last`: the newest 25, or the 25 that follow `after`. */
-export interface HistoryOptions extends Omit<Filters, 'echo'>, CallOptions {
+export interface HistoryOptions extends Omit<Filters, 'echo'> {
   /** The oldest so many, 1 to 1000. Not together with `last`. */
   readonly first?: number | undefined
   /** The newest so many, 1 to 1000. */
@@ -13,6 +13,8 @@ export interface HistoryOptions extends Omit<Filters, 'echo'>, CallOptions {
   readonly after?: At | undefined
   /** In front of a message that the client has, or its cursor. */
   readonly before?: At | undefined
+  /** How long it may take in all, in milliseconds. Default: that of the client. */
+  readonly timeout?: number | undefined
 }
 
 /** A page of history, always oldest first. */
@@ -35,7 +37,7 @@ export interface ReplayOptions extends Omit<Filters, 'echo'> {
   readonly after?: At | undefined
   /** Messages that are read at once, 1 to 1000. Default 100. */
   readonly pageSize?: number | undefined
-  /** Ends it; what is waited for rejects with its reason. */
+  /** Ends it: instead of another page, its reason is thrown. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -51,13 +53,10 @@ export interface WirePage {
 export async function readPage<T>(
   caller: Caller,
   topic: string,
-  { timeout, signal, after, before, ...rest }: HistoryOptions,
+  { timeout, after, before, ...rest }: HistoryOptions,
 ): Promise<Page<T>> {
   const variables = { topic, ...rest, after: cursorOf(after), before: cursorOf(before) }
-  const { messages } = await caller.call<WirePage>(DOCUMENTS.history, variables, {
-    timeout,
-    signal,
-  })
+  const { messages } = await caller.call<WirePage>(DOCUMENTS.history, variables, timeout)
   const { nodes, headSequence, pageInfo } = messages
   const isForward = rest.first !== undefined || (after !== undefined && rest.last === undefined)
   return {
@@ -72,9 +71,10 @@ export async function readPage<T>(
 export async function* replay<T>(
   caller: Caller,
   topic: string,
-  { after, pageSize = 100, ...rest }: ReplayOptions,
+  { after, pageSize = 100, signal, ...rest }: ReplayOptions,
 ): AsyncGenerator<Message<T>, void> {
   for (let from = after; ; ) {
+    signal?.throwIfAborted()
     const page = await readPage<T>(caller, topic, { ...rest, first: pageSize, after: from })
     yield* page.messages
     if (!page.hasNextPage || page.endCursor === null) return

@@ -1,5 +1,4 @@
-import type { Caller } from './caller.ts'
-import type { Connector } from './connector.ts'
+import type { Context } from './context.ts'
 import { type CarillonError, carillonError } from './error.ts'
 import type { PublishJob } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
@@ -15,16 +14,14 @@ const MAX_BATCH_TEXT = 1024 * 1024
  * one. So the order holds whatever is tried again, and a burst takes few round trips.
  */
 export class Lane {
-  readonly #connector: Connector
-  readonly #caller: Caller
+  readonly #context: Context
   #waiting: PublishJob[] = []
   #isRunning = false
   #maxBatch = MAX_BATCH
   #failures = 0
 
-  constructor(connector: Connector, caller: Caller) {
-    this.#connector = connector
-    this.#caller = caller
+  constructor(context: Context) {
+    this.#context = context
   }
 
   add(job: PublishJob): void {
@@ -37,7 +34,7 @@ export class Lane {
     for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
       const deadline = Math.max(...batch.map((job) => job.deadline))
       try {
-        const connection = await this.#connector.ready(deadline)
+        const connection = await this.#context.connector.ready(deadline)
         await publishNow(connection, pending(batch), deadline)
         this.#failures = 0
       } catch (error) {
@@ -70,11 +67,11 @@ export class Lane {
     // So many at once may be more than ever passes.
     if (error.code === 'RATE_LIMIT_EXCEEDED') this.#maxBatch = Math.ceil(jobs.length / 2) || 1
     try {
-      await this.#caller.recover(error, this.#failures++, deadline)
+      await this.#context.recover(error, this.#failures++, deadline)
     } catch {
       this.#failures = 0
       if (jobs.length > 1 && isAnswer && !error.retryable) this.#maxBatch = 1
-      else for (const job of jobs) job.reject(this.#connector.end ?? job.failure)
+      else for (const job of jobs) job.reject(this.#context.connector.end ?? job.failure)
     }
   }
 }

@@ -1,4 +1,3 @@
-import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
 import { Lane } from './lane.ts'
@@ -10,13 +9,11 @@ import type { PublishOptions } from './publish-options.ts'
 /** Publishes: what is durable in the order of its topic and until it is answered, what is ephemeral at once or not at all. */
 export class Publisher {
   readonly #context: Context
-  readonly #caller: Caller
   readonly #lanes = new Map<string, Lane>()
   #queued = 0
 
-  constructor(context: Context, caller: Caller) {
+  constructor(context: Context) {
     this.#context = context
-    this.#caller = caller
   }
 
   /**
@@ -24,12 +21,9 @@ export class Publisher {
    * @throws CarillonError INVALID_PAYLOAD where it is no JSON, NOT_CONNECTED, NETWORK_ERROR, ACK_TIMEOUT, or what the server answers
    */
   async publish(topic: string, payload: unknown, options: PublishOptions): Promise<Message> {
-    const { connector, timeout, maxQueuedPublishes } = this.#context
+    const { timeout, maxQueuedPublishes } = this.#context
     if (this.#queued >= maxQueuedPublishes) {
-      const text = `${maxQueuedPublishes} publishes wait already.`
-      const isOffline = connector.connection === undefined
-      const code = isOffline ? 'NOT_CONNECTED' : 'RATE_LIMIT_EXCEEDED'
-      throw new CarillonError(code, text, { limit: 'maxQueuedPublishes', retryable: true })
+      throw new CarillonError('NOT_CONNECTED', undefined, { limit: 'maxQueuedPublishes' })
     }
     const job = new PublishJob({ topic, payload }, options, timeout)
     this.#queued++
@@ -53,7 +47,7 @@ export class Publisher {
   }
 
   #laneOf(topic: string): Lane {
-    const lane = this.#lanes.get(topic) ?? new Lane(this.#context.connector, this.#caller)
+    const lane = this.#lanes.get(topic) ?? new Lane(this.#context)
     this.#lanes.set(topic, lane)
     return lane
   }

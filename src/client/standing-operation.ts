@@ -1,8 +1,6 @@
-import { backoffMs } from './backoff.ts'
 import type { Connection, Result } from './connection.ts'
 import type { Context } from './context.ts'
-import { type CarillonError, serverError } from './error.ts'
-import { after } from './timing.ts'
+import { CarillonError, serverError } from './error.ts'
 import { uniqueId } from './unique-id.ts'
 
 export interface StandingParts {
@@ -20,24 +18,20 @@ export interface StandingParts {
 export class StandingOperation {
   readonly #context: Context
   readonly #parts: StandingParts
-  readonly #stopListening: readonly (() => void)[]
+  readonly #stopListening: () => void
   #id = uniqueId()
   #failures = 0
-  #hasRenewed = false
+  #isClosed = false
   #stop = () => {}
-  #cancelRetry = () => {}
 
   constructor(context: Context, parts: StandingParts) {
     const { connector } = context
     this.#context = context
     this.#parts = parts
-    this.#stopListening = [
-      connector.connections.add((connection) => this.#send(connection)),
-      connector.closes.add((error) => {
-        this.close()
-        parts.onEnd(connector.reason && error)
-      }),
-    ]
+    this.#stopListening = connector.connections.add((connection) => {
+      if (connection === undefined) this.#end(connector.reason && connector.end)
+      else this.#send(connection)
+    })
   }
 
   start(): void {
@@ -52,19 +46,18 @@ export class StandingOperation {
   }
 
   close(): void {
-    for (const stop of this.#stopListening) stop()
-    this.#cancelRetry()
+    this.#isClosed = true
+    this.#stopListening()
     this.#stop()
   }
 
   #resend(): void {
     const { connection } = this.#context.connector
-    if (connection !== undefined) this.#send(connection)
+    if (connection !== undefined && !this.#isClosed) this.#send(connection)
   }
 
   #send(connection: Connection): void {
     const { query, variables, onLost } = this.#parts
-    this.#cancelRetry()
     this.#stop()
     onLost()
     this.#stop = connection.run(
@@ -72,7 +65,8 @@ export class StandingOperation {
       {
         next: (result) => this.#take(result, connection),
         error: (errors) => this.#refused(serverError(errors)),
-        complete: () => this.#retry(),
+        complete: () =>
+          this.#refused(new CarillonError('SERVICE_UNAVAILABLE', undefined, { retryable: true })),
         lost: onLost,
       },
     )
@@ -82,26 +76,25 @@ export class StandingOperation {
     if (errors !== undefined || data == null) this.#refused(serverError(errors))
     else {
       this.#failures = 0
-      this.#hasRenewed = false
       this.#parts.onData(data, connection)
     }
   }
 
   #refused(error: CarillonError): void {
     this.#stop()
-    if (error.code === 'UNAUTHENTICATED' && !this.#hasRenewed) {
-      this.#hasRenewed = true
-      // Where the server is about to close the connection, the next one has fresh credentials anyway.
-      void this.#context.connector.renew().then((isRenewed) => isRenewed && this.#retry(0))
-    } else if (error.retryable) this.#retry(error.retryAfterMs)
-    else {
-      this.close()
-      this.#parts.onEnd(error)
-    }
+    const failures = this.#failures++
+    this.#context.recover(error, failures, Number.POSITIVE_INFINITY).then(
+      () => this.#resend(),
+      () => {
+        // The server is about to close the connection of who is not known; the next one has fresh credentials.
+        if (error.code !== 'UNAUTHENTICATED' || failures > 0) this.#end(error)
+      },
+    )
   }
 
-  #retry(waitMs = backoffMs(this.#failures++, this.#context.backoff)): void {
-    this.#cancelRetry()
-    this.#cancelRetry = after(waitMs, () => this.#resend())
+  #end(error: CarillonError | undefined): void {
+    if (this.#isClosed) return
+    this.close()
+    this.#parts.onEnd(error)
   }
 }
