@@ -44,6 +44,8 @@ export interface Limits {
   readonly unauthenticatedConnections: number
   /** How long a WebSocket may take to say who it is, in milliseconds. */
   readonly initTimeoutMs: number
+  /** What a WebSocket may send until it was told that it is let in, in bytes. */
+  readonly initBytes: number
   /** Operations under way over one WebSocket, each subscription one. */
   readonly operationsPerSocket: number
   /** Subscriptions that one WebSocket may start in a second; after a pause, `operationsPerSocket` at once. */
@@ -99,6 +101,7 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsPerUser: 100,
   unauthenticatedConnections: 1_000,
   initTimeoutMs: 3_000,
+  initBytes: 64 * 1024,
   operationsPerSocket: 250,
   subscribesPerSecond: 200,
   messagesPerSecond: 5_000,

@@ -4,6 +4,13 @@ import type { Inlet, Intake } from './intake.ts'
 /** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
 const PART_BYTES = 2 * 1024
 
+/** What may come, in bytes. */
+export interface Allowance {
+  bytes: number
+  /** Nothing is passed on from then on. */
+  readonly onExceeded: () => void
+}
+
 export interface ReaderParts {
   /** The TCP or TLS socket under a WebSocket, which nothing was read from yet. */
   readonly raw: Duplex
@@ -23,6 +30,8 @@ export class Reader implements Inlet {
   /** As the stream has it: what listens to the socket comes and goes while it is used. */
   readonly #emit: (event: string | symbol, ...args: unknown[]) => boolean
   readonly #waiting: Buffer[] = []
+  /** What may come before the client is known, in bytes, and who is told where there is more. */
+  #allowance: Allowance | undefined
   #isHeld = false
   #rest: NodeJS.Timeout | undefined
 
@@ -37,6 +46,11 @@ export class Reader implements Inlet {
   /** Whether the client cannot be heard, as nothing is read from it. */
   get isBehind(): boolean {
     return this.#waiting.length > 0
+  }
+
+  /** Bounds what may come from here on; undefined for any number. */
+  allow(allowance: Allowance | undefined): void {
+    this.#allowance = allowance
   }
 
   /** Passes nothing on from here on, until `release`. */
@@ -77,16 +91,32 @@ export class Reader implements Inlet {
       this.#receive(args[0])
       return true
     }
-    // What came before the end is still carried out.
-    if (event === 'end' || event === 'close') while (this.isBehind) this.#passOn()
-    if (event === 'close') clearTimeout(this.#rest)
+    if (event === 'end') while (this.isBehind) this.#passOn() // what was sent before it is still carried out
+    if (event === 'close') this.#close()
     return this.#emit(event, ...args)
   }
 
+  /** Where a connection was cut, nobody knows how much of what was sent has come. */
+  #close(): void {
+    this.#waiting.length = 0
+    clearTimeout(this.#rest)
+  }
+
   #receive(chunk: Buffer): void {
+    if (this.#isTooMuch(chunk)) return
     this.#waiting.push(chunk)
     this.#intake.add(this)
     if (this.isBehind) this.#raw.pause()
+  }
+
+  #isTooMuch(chunk: Buffer): boolean {
+    const allowance = this.#allowance
+    if (allowance === undefined) return false
+    const wasEnough = allowance.bytes >= 0
+    allowance.bytes -= chunk.length
+    if (allowance.bytes >= 0) return false
+    if (wasEnough) allowance.onExceeded()
+    return true
   }
 
   #passOn(): void {

@@ -209,6 +209,10 @@ export class WebSocketTransport {
     const { outbox } = connection
     this.#connections.add(connection)
     this.#awaitInit(connection)
+    connection.reader.allow({
+      bytes: this.#parts.limits.initBytes,
+      onExceeded: () => this.#closeTooLong(connection),
+    })
     socket.on('error', (error) => this.#onSocketError(error))
     socket.on('pong', () => this.#heartbeat.hear(socket))
     const closed = this.#protocol.opened(
@@ -312,6 +316,7 @@ export class WebSocketTransport {
       if (connection.isLost) return false
       this.#perUser?.acquire(viewer.userId)
       connection.credentials = credentials
+      connection.reader.allow(undefined)
       connection.live = this.#openAccess(connection, viewer)
       connection.resume = this.#openResumable(connection, viewer)
       return true
@@ -366,6 +371,13 @@ export class WebSocketTransport {
     const limit = 'messagesPerSecond'
     if (connection.socket.readyState !== connection.socket.OPEN) return
     this.#refuse(connection, new CarillonError('RATE_LIMIT_EXCEEDED', text, { limit }))
+  }
+
+  #closeTooLong(connection: Connection): void {
+    const { initBytes } = this.#parts.limits
+    const text = `More than ${initBytes} bytes before the connection was acknowledged (initBytes).`
+    this.#refuse(connection, new CarillonError('PAYLOAD_TOO_LARGE', text, { limit: 'initBytes' }))
+    setTimeout(() => connection.socket.terminate(), CLOSE_GRACE_MS).unref() // its answer is not heard
   }
 
   /** A client that does not name itself cannot be known again. */

@@ -128,6 +128,27 @@ describe('What is too long', () => {
       .toEqual(['carillon_limit_exceeded_total{limit="frameBytes"} 1'])
   })
 
+  test('a WebSocket that sends more than `initBytes` before it is let in is closed; afterwards it may', async () => {
+    const params = { text: 'x'.repeat(200) }
+    const bytes = JSON.stringify({ type: 'connection_init', payload: params }).length + 8 // of the frame
+    await using server = await startServer({ limits: { initBytes: bytes } })
+    await using raw = await openRawSocket(server.socketUrl)
+    raw.send({ type: 'connection_init', payload: params })
+    expect(await raw.receive()).toMatchObject({ type: 'connection_ack' })
+    raw.send({ type: 'ping', payload: { text: 'x'.repeat(10 * bytes) } })
+    expect(await raw.receive()).toMatchObject({ type: 'pong' })
+
+    await using tooLong = await openRawSocket(server.socketUrl)
+    tooLong.send({ type: 'connection_init', payload: { text: 'x'.repeat(201) } })
+    const { code, reason } = await tooLong.closed()
+    expect(code).toBe(4400)
+    expect(reason).toContain('PAYLOAD_TOO_LARGE')
+    expect(reason).toContain('initBytes')
+    expect(await metric(server, 'carillon_limit_exceeded_total')).toEqual([
+      'carillon_limit_exceeded_total{limit="initBytes"} 1',
+    ])
+  })
+
   test('a body over `bodyBytes` is refused with 413, which names it; one as long is not', async () => {
     await using server = await startServer({ limits: { bodyBytes: 200 } })
     const post = (length: number) => {

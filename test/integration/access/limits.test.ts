@@ -191,6 +191,7 @@ const ELSEWHERE: Partial<Record<LimitName, string>> = {
   connectionsPerAddress: 'connection-limits.test.ts',
   unauthenticatedConnections: 'connection-limits.test.ts',
   initTimeoutMs: 'connection-limits.test.ts',
+  initBytes: 'connection-limits.test.ts',
   frameBytes: 'connection-limits.test.ts',
   bodyBytes: 'connection-limits.test.ts',
   queryDepth: 'query-limits.test.ts',
