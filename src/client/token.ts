@@ -19,6 +19,6 @@ export function renewalInMs(token: string, now = Date.now()): number | undefined
 
 /** When a JSON Web Token runs out, in milliseconds since 1970; undefined where it does not say, or is none. */
 function expiryOf(token: string): number | undefined {
-  const exp = /"exp":(\d+)/.exec(decodeBase64url(token.split('.')[1] ?? '') ?? '')
+  const exp = /"exp":\s*([\d.]+)/.exec(decodeBase64url(token.split('.')[1] ?? '') ?? '')
   return exp === null ? undefined : Number(exp[1]) * 1_000
 }

@@ -26,7 +26,7 @@ test('a topic has the payloads that its caller says', () => {
   expectTypeOf<CarillonClient['topic']>().toBeCallableWith('chat:1')
   expectTypeOf<ReturnType<typeof roomOf>>().toEqualTypeOf<Topic<Chat>>()
   expectTypeOf<Parameters<Room['publish']>>().toEqualTypeOf<
-    [payload: Chat, options?: PublishOptions]
+    [payload: Chat, options?: PublishOptions | undefined]
   >()
   expectTypeOf<ReturnType<Room['publish']>>().resolves.toEqualTypeOf<Message<Chat>>()
   expectTypeOf<ReturnType<Room['send']>>().toEqualTypeOf<OutgoingMessage<Chat>>()
