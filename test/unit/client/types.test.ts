@@ -25,7 +25,8 @@ type Room = Topic<Chat>
 test('a topic has the payloads that its caller says', () => {
   expectTypeOf<CarillonClient['topic']>().toBeCallableWith('chat:1')
   expectTypeOf<ReturnType<typeof roomOf>>().toEqualTypeOf<Topic<Chat>>()
-  expectTypeOf<Parameters<Room['publish']>>().toEqualTypeOf<
+  expectTypeOf<ReturnType<typeof roomOf>>().toExtend<Topic<Chat>>()
+  expectTypeOf<ReturnType<typeof roomOf>['publish']>().parameter(0).toEqualTypeOf<Chat>()
     [payload: Chat, options?: PublishOptions]
   >()
   expectTypeOf<ReturnType<Room['publish']>>().resolves.toEqualTypeOf<Message<Chat>>()
