@@ -25,9 +25,8 @@ type Room = Topic<Chat>
 test('a topic has the payloads that its caller says', () => {
   expectTypeOf<CarillonClient['topic']>().toBeCallableWith('chat:1')
   expectTypeOf<ReturnType<typeof roomOf>>().toEqualTypeOf<Topic<Chat>>()
-  expectTypeOf<Parameters<Room['publish']>>().toEqualTypeOf<
-    [payload: Chat, options?: PublishOptions | undefined]
-  >()
+  expectTypeOf<Room['publish']>().parameter(0).toEqualTypeOf<Chat>()
+  expectTypeOf<Room['publish']>().parameter(1).toEqualTypeOf<PublishOptions | undefined>()
   expectTypeOf<ReturnType<Room['publish']>>().resolves.toEqualTypeOf<Message<Chat>>()
   expectTypeOf<ReturnType<Room['send']>>().toEqualTypeOf<OutgoingMessage<Chat>>()
   expectTypeOf<ReturnType<Room['history']>>().resolves.toEqualTypeOf<Page<Chat>>()
