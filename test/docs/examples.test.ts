@@ -3,18 +3,11 @@ import { expect, test } from 'vitest'
 import { serveExample } from '../support/example-page.ts'
 import { codeBlocks, ROOT, readPage } from '../support/markdown.ts'
 
-<<<<<<< HEAD
 const examples = readdirSync(`${ROOT}examples`).filter((name) =>
   existsSync(`${ROOT}examples/${name}/README.md`),
 )
 /** Those that are a page, served by one command. */
 const pages = examples.filter((name) => existsSync(`${ROOT}examples/${name}/serve.mjs`))
-=======
-/** Those that serve a page. */
-const examples = readdirSync(`${ROOT}examples`).filter((name) =>
-  existsSync(`${ROOT}examples/${name}/serve.mjs`),
-)
->>>>>>> 08b7f3ef4565ca9f3cb70444506b51b81a938f05
 
 test.each(pages)('the command of examples/%s prints what its README says', async (example) => {
   await using served = await serveExample(example)

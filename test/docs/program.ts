@@ -102,13 +102,7 @@ export interface RunningProgram extends AsyncDisposable {
 /** Runs a command, in the root of the repository unless `cwd` says otherwise; killed when disposed of. */
 export function run(command: string, args: readonly string[], cwd = ROOT): RunningProgram {
   const child = spawn(command, args, {
-<<<<<<< HEAD
-    cwd: ROOT,
-=======
     cwd,
-    // Without the paths of the project's own configuration, `carillon` is what is in dist/.
-    env: { ...process.env, TSX_TSCONFIG_PATH: join(ROOT, 'tsconfig.build.json') },
->>>>>>> 08b7f3ef4565ca9f3cb70444506b51b81a938f05
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collect(child)
