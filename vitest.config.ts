@@ -30,7 +30,7 @@ export default defineConfig({
   oxc: { target: 'node20' },
   test: {
     // Much of the time is spent waiting for servers and databases; more files at once only wait for each other.
-    maxWorkers: 4,
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [

@@ -50,6 +50,8 @@ test.each(examples)('the README of examples/%s is short', (example) => {
 
 /** What HTML and modules load: also the file behind the name of a package. */
 function referencesOf(text: string): readonly string[] {
-  const patterns = [/(?:href|src)="((?!data:)[^"]+)"/g, /from '(\.[^']+)'/g, /"(\/[^"]+\.js)"/g]
+  const ofPages = [/(?:href|src)="((?!data:)[^"]+)"/g, /"(\/[^"]+\.js)"/g]
+  const ofModules = [/from ?['"](\.[^'"]+)['"]/g]
+  const patterns = text.startsWith('<!doctype') ? [...ofPages, ...ofModules] : ofModules
   return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name = '']) => name))
 }
