@@ -1,24 +1,36 @@
 import type { Gap } from '../protocol/errors.ts'
-import { decodeBase64url } from './base64url.ts'
+import { readCursor } from './cursor.ts'
 import { Place, type Placed } from './place.ts'
 
 /** The places of one subscription in all of its topics: for links of other GraphQL clients. */
 export class Places {
   readonly #byTopic = new Map<string, Place>()
+  /** The epochs of each topic, the present one last. */
+  readonly #epochs = new Map<string, Set<string>>()
   readonly #unread: string[] = []
 
   /** @param after the cursors that the subscription was begun with */
   constructor(after: readonly string[] = []) {
     for (const cursor of after) {
-      const topic = topicOf(cursor)
+      const { topic } = readCursor(cursor) ?? {}
       if (topic === undefined) this.#unread.push(cursor)
       else this.#byTopic.set(topic, new Place(cursor))
     }
   }
 
-  /** Whether a message is none that came before; takes its place if so. */
+  /**
+   * Whether a message is none that came before; takes its place if so. A new epoch is noticed by the cursor, too: it need not have been
+   * told of by a gap.
+   */
   take(message: Placed & { readonly topic: string }): boolean {
+    const epoch = readCursor(message.cursor)?.epoch
+    if (epoch !== undefined && !this.#isPresent(message.topic, epoch)) return false
     return this.#of(message.topic).take(message)
+  }
+
+  /** The sequence of the last message of a topic; 0 before the first one, and after its numbering started again. */
+  sequenceOf(topic: string): number {
+    return this.#byTopic.get(topic)?.sequence ?? 0
   }
 
   /** Passes over what can no longer be delivered; answers what of it was not told before. */
@@ -36,17 +48,18 @@ export class Places {
     return [...this.#unread, ...[...this.#byTopic.values()].flatMap(({ cursor }) => cursor ?? [])]
   }
 
+  /** False for an epoch that another one came after: nothing of it is news. */
+  #isPresent(topic: string, epoch: string): boolean {
+    const epochs = this.#epochs.get(topic) ?? new Set()
+    const isNew = epochs.size > 0 && !epochs.has(epoch)
+    if (isNew) this.pass({ topic, fromSequence: 1, toSequence: 1, reason: 'EPOCH_CHANGED' })
+    this.#epochs.set(topic, epochs.add(epoch))
+    return [...epochs].at(-1) === epoch
+  }
+
   #of(topic: string): Place {
     const place = this.#byTopic.get(topic) ?? new Place()
     this.#byTopic.set(topic, place)
     return place
   }
-}
-
-/**
- * The topic of a cursor, which is `<sequence>:<epoch>:<topic>` inside. Only here is one looked into: two cursors of
- * one topic would be refused, and without the first one what it stands for would be lost.
- */
-function topicOf(cursor: string): string | undefined {
-  return /^\d+:[^:]*:(.+)$/.exec(decodeBase64url(cursor) ?? '')?.[1]
 }

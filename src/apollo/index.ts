@@ -1,0 +1,6 @@
+export type { BackoffOptions } from '../client/backoff.ts'
+export type { FollowOptions } from '../links/following.ts'
+export { type LiveStart, liveStart } from '../links/live-start.ts'
+export { addMessage, type LiveMessage } from './add-message.ts'
+export { carillonCache } from './cache.ts'
+export { carillonLink } from './link.ts'

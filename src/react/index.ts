@@ -1,0 +1,10 @@
+'use client'
+
+export type { MessageListState } from './message-list.ts'
+export type { Outgoing } from './outbox.ts'
+export type { PresenceState } from './presence-store.ts'
+export { CarillonProvider, type CarillonProviderProps, useCarillon } from './provider.ts'
+export { type ConnectionInfo, useConnection } from './use-connection.ts'
+export { type UseMessagesOptions, type UseMessagesResult, useMessages } from './use-messages.ts'
+export { usePresence } from './use-presence.ts'
+export { type UsePublishResult, usePublish } from './use-publish.ts'

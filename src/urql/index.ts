@@ -1,0 +1,6 @@
+export type { BackoffOptions } from '../client/backoff.ts'
+export type { FollowOptions } from '../links/following.ts'
+export { type LiveStart, liveStart } from '../links/live-start.ts'
+export { addMessage, mergeMessages, type Ordered } from '../links/ordered-messages.ts'
+export { carillonExchange } from './exchange.ts'
+export { carillonCache, type GraphCache } from './graphcache.ts'
