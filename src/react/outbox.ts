@@ -58,10 +58,12 @@ export class Outbox {
     return this.#outgoing
   }
 
-  send(payload: unknown, options?: PublishOptions): OutgoingMessage<unknown> {
+  send(payload: unknown, options: PublishOptions = {}): OutgoingMessage<unknown> {
     const message = this.#client.topic(this.#topic).send(payload, options)
+    const key = message.idempotencyKey ?? `ephemeral-${++this.#keys}`
+    const { type = 'message', metadata = null } = options
     this.#keep(true)
-    this.#show(message, message.idempotencyKey ?? `ephemeral-${++this.#keys}`)
+    this.#show(message, { key, type, metadata })
     message.onChange(() => this.#settle(message))
     this.#changed()
     return message
@@ -92,13 +94,16 @@ export class Outbox {
     if (shown === undefined) return
     if (message.status === 'sent') this.#drop(message)
     else {
-      this.#show(message, shown.key)
+      this.#show(message, shown)
       this.#changed()
     }
   }
 
-  #show(message: OutgoingMessage<unknown>, key: string): void {
-    const { payload, type, metadata, status, error, createdAt } = message
+  #show(
+    message: OutgoingMessage<unknown>,
+    { key, type, metadata }: Pick<Outgoing, 'key' | 'type' | 'metadata'>,
+  ): void {
+    const { payload, status, error, createdAt } = message
     this.#sending.set(message, {
       key,
       payload,
