@@ -15,6 +15,7 @@ const config: CodegenConfig = {
         scalars: {
           Cursor: 'string',
           DateTime: 'string', // ISO 8601 in UTC
+          ID: 'string',
           JSON: { input: 'unknown', output: 'unknown' },
           Sequence: 'number',
           TopicName: 'string',

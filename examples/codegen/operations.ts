@@ -1,4 +1,4 @@
-import { graphql } from './generated/index.js'
+import { graphql } from './generated'
 
 /** What a list of messages shows: history and live messages select the same. */
 export const SHOWN = graphql(`

@@ -3,7 +3,7 @@ const MOST = 1_000
 
 /** Where a live subscription goes on behind a page of history. */
 export interface LiveStart {
-  readonly after?: readonly string[]
+  readonly after?: string[] // generated types of variables have no `readonly`
   readonly last?: number
 }
 

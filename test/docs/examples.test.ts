@@ -1,9 +1,12 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { serveExample } from '../support/example-page.ts'
 import { codeBlocks, ROOT, readPage } from '../support/markdown.ts'
 
-const examples = readdirSync(`${ROOT}examples`)
+/** Those that serve a page. */
+const examples = readdirSync(`${ROOT}examples`).filter((name) =>
+  existsSync(`${ROOT}examples/${name}/serve.mjs`),
+)
 
 test.each(examples)('the command of examples/%s prints what its README says', async (example) => {
   await using served = await serveExample(example)

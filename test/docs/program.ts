@@ -78,10 +78,10 @@ export interface RunningProgram extends AsyncDisposable {
   finished(): Promise<string>
 }
 
-/** Runs a command in the root of the repository; killed when disposed of. */
-export function run(command: string, args: readonly string[]): RunningProgram {
+/** Runs a command, in the root of the repository unless `cwd` says otherwise; killed when disposed of. */
+export function run(command: string, args: readonly string[], cwd = ROOT): RunningProgram {
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd,
     // Without the paths of the project's own configuration, `carillon` is what is in dist/.
     env: { ...process.env, TSX_TSCONFIG_PATH: join(ROOT, 'tsconfig.build.json') },
     stdio: ['ignore', 'pipe', 'pipe'],
