@@ -28,9 +28,11 @@ export class Places {
     return this.#of(message.topic).take(message)
   }
 
-  /** The sequence of the last message of a topic; 0 before the first one, and after its numbering started again. */
-  sequenceOf(topic: string): number {
-    return this.#byTopic.get(topic)?.sequence ?? 0
+  /** Whether there are numbers between the last message of its topic and this one, which is news. */
+  leavesOut({ topic, sequence, cursor }: Placed & { readonly topic: string }): boolean {
+    const last = this.#byTopic.get(topic)?.sequence ?? 0
+    const isOfPresentEpoch = this.#epochOf(topic) === readCursor(cursor)?.epoch
+    return isOfPresentEpoch && last > 0 && (sequence ?? 0) > last + 1
   }
 
   /** Passes over what can no longer be delivered; answers what of it was not told before. */
@@ -54,7 +56,12 @@ export class Places {
     const isNew = epochs.size > 0 && !epochs.has(epoch)
     if (isNew) this.pass({ topic, fromSequence: 1, toSequence: 1, reason: 'EPOCH_CHANGED' })
     this.#epochs.set(topic, epochs.add(epoch))
-    return [...epochs].at(-1) === epoch
+    return this.#epochOf(topic) === epoch
+  }
+
+  /** Undefined before the first message. */
+  #epochOf(topic: string): string | undefined {
+    return [...(this.#epochs.get(topic) ?? [])].at(-1)
   }
 
   #of(topic: string): Place {

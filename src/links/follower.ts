@@ -2,7 +2,7 @@ import { Places } from '../client/places.ts'
 import type { Gap } from '../protocol/errors.ts'
 import { argumentValue, type Document } from './ast.ts'
 import { ADDED, type FollowedDocument, followedDocument } from './followed-document.ts'
-import { type Fields, readWireEvent, withoutAdded } from './wire-event.ts'
+import { type Fields, type PlacedIn, readWireEvent, withoutAdded } from './wire-event.ts'
 
 /** What to do with a result. */
 export type Taken =
@@ -29,7 +29,8 @@ export class Follower {
   readonly #skipsGaps: boolean
   /** Whether a message that does not follow the one before shows that some are missing. */
   #isDense: boolean
-  #isReadingAgain = false
+  /** The topic of which the log is read again, until its next message. */
+  #readAgain: string | undefined
 
   /** Undefined for operations that are no subscription to messages or events. */
   static of(document: Document, variables: Fields = {}): Follower | undefined {
@@ -86,12 +87,13 @@ export class Follower {
    * The server leaves out nothing but what the subscriber may not see, and what has expired; what is between it and here might.
    * So the log is read once. Where it has the hole, too, the topics are such that numbers show nothing, and are not looked at any more.
    */
-  #isBehindHole({ topic, sequence }: { topic: string; sequence: number | null }): boolean {
-    const last = this.#places.sequenceOf(topic)
-    if (!this.#isDense || sequence === null || last === 0 || sequence <= last + 1) return false
-    this.#isDense = !this.#isReadingAgain
-    this.#isReadingAgain = this.#isDense
-    return this.#isDense
+  #isBehindHole(at: PlacedIn): boolean {
+    const isBehind = this.#isDense && this.#places.leavesOut(at)
+    const isReadAgain = this.#readAgain === at.topic
+    if (isReadAgain) this.#readAgain = undefined
+    if (isBehind && isReadAgain) this.#isDense = false
+    else if (isBehind) this.#readAgain = at.topic
+    return isBehind && !isReadAgain
   }
 
   #told(data: Fields, event: Fields): Taken {

@@ -2,7 +2,8 @@ import type { Placed } from '../client/place.ts'
 import type { Gap } from '../protocol/errors.ts'
 import { ADDED } from './followed-document.ts'
 
-type PlacedIn = Placed & { readonly topic: string }
+/** Where a message, or a snapshot, is. */
+export type PlacedIn = Placed & { readonly topic: string }
 
 /** What a result says besides what the application has selected. */
 export type WireEvent =
