@@ -103,19 +103,27 @@ export class MessageList extends Store<MessageListState> {
       changed: () => this.#pace.now(),
       sent: (message) => this.#insert(message),
     })
-    this.#subscription = this.#client.topic(this.#topic).subscribe((one) => this.#take(one), {
-      ...this.#filters,
-      ...this.#begin(),
-      onCaughtUp: () => this.#catchUp(),
-      onGap: (gap) => this.#pass(gap),
-      onError: (error) => this.#fail(error),
-    })
+    try {
+      this.#subscription = this.#subscribe()
+    } catch (error) {
+      this.#fail(carillonError(error)) // names come from addresses and users: a wrong one is no fault of the component
+    }
   }
 
   protected stop(): void {
     this.#subscription?.unsubscribe()
     this.#leaveOutbox()
     this.#pace.stop()
+  }
+
+  #subscribe(): Subscription {
+    return this.#client.topic(this.#topic).subscribe((one) => this.#take(one), {
+      ...this.#filters,
+      ...this.#begin(),
+      onCaughtUp: () => this.#catchUp(),
+      onGap: (gap) => this.#pass(gap),
+      onError: (error) => this.#fail(error),
+    })
   }
 
   /** Behind what it has; else with the newest messages. */

@@ -1,6 +1,6 @@
+import type { CarillonClient } from '../client/client.ts'
 import { type CarillonError, carillonError } from '../client/error.ts'
 import type { PresenceEntry, PresenceMember, PresenceView } from '../client/presence.ts'
-import type { Topic } from '../client/topic.ts'
 import { Store } from './store.ts'
 
 export interface PresenceState<State = unknown> {
@@ -8,7 +8,7 @@ export interface PresenceState<State = unknown> {
   readonly members: readonly PresenceMember<State>[]
   /** `loading` until it is known who is there. */
   readonly status: 'loading' | 'ready'
-  /** Why the server does not take the state of this client. */
+  /** Why the topic is none, or the server does not take the state of this client. */
   readonly error: CarillonError | undefined
 }
 
@@ -20,7 +20,8 @@ const EMPTY: PresenceState = Object.freeze({
 
 /** Who is in a topic, as a component shows it, which may be there itself. */
 export class PresenceStore extends Store<PresenceState> {
-  readonly #topic: Topic
+  readonly #client: CarillonClient
+  readonly #topic: string
   readonly #isThere: boolean
   #state: unknown = null
   #said = 'null'
@@ -28,8 +29,9 @@ export class PresenceStore extends Store<PresenceState> {
   #entry: PresenceEntry | undefined
 
   /** @param isThere whether this client is there itself, and not only watching */
-  constructor(topic: Topic, isThere: boolean) {
+  constructor(client: CarillonClient, topic: string, isThere: boolean) {
     super(EMPTY)
+    this.#client = client
     this.#topic = topic
     this.#isThere = isThere
   }
@@ -41,14 +43,20 @@ export class PresenceStore extends Store<PresenceState> {
     this.#state = JSON.parse(text)
     const entry = this.#entry
     entry?.update(this.#state).then(
-      () => this.#fail(undefined, entry),
-      (error) => this.#fail(carillonError(error), entry),
+      () => entry === this.#entry && this.#fail(undefined),
+      (error) => entry === this.#entry && this.#fail(carillonError(error)),
     )
   }
 
   protected start(): void {
-    this.#entry = this.#isThere ? this.#topic.enter(this.#state) : undefined
-    this.#view = this.#entry ?? this.#topic.watch()
+    try {
+      const topic = this.#client.topic(this.#topic)
+      this.#entry = this.#isThere ? topic.enter(this.#state) : undefined
+      this.#view = this.#entry ?? topic.watch()
+    } catch (error) {
+      this.#fail(carillonError(error))
+      return
+    }
     this.#view.onChange((members) => {
       this.set({ members, status: 'ready', error: this.getSnapshot().error })
     })
@@ -59,8 +67,8 @@ export class PresenceStore extends Store<PresenceState> {
     this.#entry = undefined
   }
 
-  #fail(error: CarillonError | undefined, entry: PresenceEntry): void {
+  #fail(error: CarillonError | undefined): void {
     const snapshot = this.getSnapshot()
-    if (entry === this.#entry && snapshot.error !== error) this.set({ ...snapshot, error })
+    if (snapshot.error !== error) this.set({ ...snapshot, error })
   }
 }

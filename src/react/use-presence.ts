@@ -10,10 +10,7 @@ export function usePresence<State = unknown>(topic: string, state?: State): Pres
   const client = useCarillon()
   const said = state === undefined ? undefined : JSON.stringify(state)
   const isThere = said !== undefined
-  const store = useMemo(
-    () => new PresenceStore(client.topic(topic), isThere),
-    [client, topic, isThere],
-  )
+  const store = useMemo(() => new PresenceStore(client, topic, isThere), [client, topic, isThere])
   useEffect(() => {
     if (said !== undefined) store.say(said) // before it enters, where it is about to
   }, [store, said])

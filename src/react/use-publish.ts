@@ -11,6 +11,7 @@ export interface UsePublishResult<T = unknown> {
   /**
    * Publishes a message that is shown at once: it is in `outgoing` of `useMessages` until it is stored, and then in `messages`,
    * without a moment in which it is in both or in none.
+   * @throws CarillonError INVALID_TOPIC_NAME
    */
   readonly send: (payload: T, options?: PublishOptions) => OutgoingMessage<T>
 }
@@ -20,7 +21,7 @@ export function usePublish<T = unknown>(topic: string): UsePublishResult<T> {
   const client = useCarillon()
   return useMemo(
     () => ({
-      publish: (payload, options) => client.topic<T>(topic).publish(payload, options),
+      publish: async (payload, options) => client.topic<T>(topic).publish(payload, options),
       send: (payload, options) =>
         Outbox.of(client, topic).send(payload, options) as OutgoingMessage<T>, // of this payload
     }),

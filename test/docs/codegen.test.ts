@@ -40,7 +40,9 @@ afterAll(async () => {
 
 /** What a tool that is installed has printed, run in the example. */
 async function node(tool: string, ...args: readonly string[]): Promise<string> {
-  await using running = run(process.execPath, [join(ROOT, 'node_modules', tool), ...args], example)
+  await using running = run(process.execPath, [join(ROOT, 'node_modules', tool), ...args], {
+    cwd: example,
+  })
   return await running.finished()
 }
 

@@ -99,10 +99,22 @@ export interface RunningProgram extends AsyncDisposable {
   finished(): Promise<string>
 }
 
-/** Runs a command, in the root of the repository unless `cwd` says otherwise; killed when disposed of. */
-export function run(command: string, args: readonly string[], cwd = ROOT): RunningProgram {
+export interface RunOptions {
+  /** Default: the root of the repository. */
+  readonly cwd?: string
+  /** For TypeScript. Default: one without the paths of the project's own, so that `carillon` is what is in dist/. */
+  readonly tsconfig?: string
+}
+
+/** Runs a command; killed when disposed of. */
+export function run(
+  command: string,
+  args: readonly string[],
+  { cwd = ROOT, tsconfig = join(ROOT, 'tsconfig.build.json') }: RunOptions = {},
+): RunningProgram {
   const child = spawn(command, args, {
     cwd,
+    env: { ...process.env, TSX_TSCONFIG_PATH: tsconfig },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collect(child)

@@ -7,6 +7,8 @@ import { Window } from 'happy-dom'
 const window = new Window({ url: 'http://127.0.0.1/' })
 
 Object.assign(globalThis, { window, document: window.document })
+// Node before 21 has none.
+if (globalThis.navigator === undefined) Object.assign(globalThis, { navigator: window.navigator })
 
 /** An empty element of the document. */
 export function newElement(): Element {

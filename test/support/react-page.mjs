@@ -7,6 +7,7 @@ const window = new Window({ url: 'http://127.0.0.1/' })
 const { document } = window
 document.body.innerHTML = '<div id="root"></div>'
 Object.assign(globalThis, { window, document, WebSocket })
+if (globalThis.navigator === undefined) globalThis.navigator = window.navigator // Node before 21
 
 let isClicked = false
 const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.textContent)

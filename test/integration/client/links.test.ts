@@ -1,3 +1,4 @@
+import type { Client } from 'graphql-ws'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../../support/carillon.ts'
 import {
@@ -141,6 +142,31 @@ describe.each(FOLLOWED)('%s', (_name, follow) => {
     }
     await expect.poll(() => subscriber.payloads(), SOON).toEqual(upTo(6))
     expect(subscriber.errors).toEqual([])
+  })
+
+  test('reads again what is lost between the server and here', async () => {
+    const topic = newTopic()
+    const losing = (client: Client): Client => ({
+      ...client,
+      subscribe: (payload, sink) =>
+        client.subscribe(payload, {
+          ...sink,
+          next: (result) => isLost(result) || sink.next(result as never),
+        }),
+    })
+    const lost = new Set([3, 4, 9])
+    const isLost = (result: unknown) => {
+      const { payload } = /"payload":(?<payload>\d+)/.exec(JSON.stringify(result))?.groups ?? {}
+      return lost.delete(Number(payload))
+    }
+    await using subscriber = await open((client, ...rest) => follow(losing(client), ...rest), {
+      query: QUERY,
+      variables: { topics: [topic] },
+    })
+    await subscriber.begun()
+    for (let payload = 1; payload <= 12; payload++) await publish(topic, payload)
+    await expect.poll(() => subscriber.payloads(), SOON).toEqual(upTo(12))
+    expect(lost.size).toBe(0)
   })
 
   test('keeps the form of events: keys, and what the application has not asked for', async () => {

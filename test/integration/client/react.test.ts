@@ -288,6 +288,7 @@ describe('usePresence', () => {
       say: (state: unknown) => mounted.render(createElement(Here, { state })),
       states: () => renders.at(-1)?.members.map(({ userId, state }) => [userId, state]),
       status: () => renders.at(-1)?.status,
+      error: () => renders.at(-1)?.error,
     }
   }
 
@@ -304,6 +305,13 @@ describe('usePresence', () => {
     here.unmount()
     await expect.poll(watching.states, SOON).toEqual([])
     expect([ann.wire.begun(PRESENCE), bob.wire.begun(PRESENCE)]).toEqual([1, 1])
+  })
+
+  test('says what is wrong with a topic that is none', async () => {
+    await using ann = watchedClient(server.url)
+    using here = openPresence(ann, 'no topic', { is: 'reading' })
+    await expect.poll(here.error, SOON).toMatchObject({ code: 'INVALID_TOPIC_NAME' })
+    expect(here.states()).toEqual([])
   })
 
   test('says nothing again that has not changed', async () => {
