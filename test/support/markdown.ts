@@ -23,7 +23,7 @@ export function readPage(path: string): Page {
   return { path, text: readFileSync(`${ROOT}${path}`, 'utf8') }
 }
 
-/** The pages at the root, in docs/, and of the examples. */
+/** The pages at the root, in docs/ and docs/clients/, and of the examples. */
 export function allPages(): readonly Page[] {
   const examples = readdirSync(`${ROOT}examples`).map((name) => `examples/${name}/`)
   const paths = ['', 'docs/', 'docs/clients/', ...examples].flatMap((folder) =>
