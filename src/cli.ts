@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Carillon } from './carillon.ts'
 import { parseArguments, refuseMore } from './cli/arguments.ts'
+import { Failure, Interrupted, type StopSignal } from './cli/failure.ts'
 import { HELP } from './cli/help.ts'
+import { endWhenUnread, flushed } from './cli/output.ts'
 import { print } from './cli/print.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -10,8 +12,25 @@ import { DatabaseStartError } from './database/database.ts'
 import { CarillonError } from './protocol/errors.ts'
 import type { Address } from './transport/server.ts'
 
+/** Each is loaded when it is needed: a command line has to answer at once. */
+const CLIENT_COMMANDS: Readonly<
+  Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>
+> = {
+  publish: async () => (await import('./cli/publish.ts')).publish,
+  tail: async () => (await import('./cli/tail.ts')).tail,
+  history: async () => (await import('./cli/history.ts')).history,
+  presence: async () => (await import('./cli/presence.ts')).presence,
+  token: async () => (await import('./cli/token.ts')).token,
+  schema: async () => (await import('./cli/schema.ts')).schema,
+}
+
 async function main(args: readonly string[]): Promise<void> {
-  const [first, ...rest] = args
+  const [first = '', ...rest] = args
+  if (Object.hasOwn(CLIENT_COMMANDS, first)) {
+    endWhenUnread()
+    const command = await CLIENT_COMMANDS[first]?.()
+    return command?.(rest)
+  }
   switch (first) {
     case 'keys':
       return (await import('./cli/keys.ts')).keys(rest)
@@ -135,9 +154,20 @@ async function readVersion(): Promise<string> {
   return String((JSON.parse(text) as { version: unknown }).version)
 }
 
-function fail(error: unknown): never {
+async function fail(error: unknown): Promise<void> {
+  if (error instanceof Interrupted) return endBy(error.stopSignal)
   process.stderr.write(`carillon: ${textOf(error)}\n`)
-  process.exit(1)
+  await flushed()
+  process.exit(error instanceof Failure ? error.exitCode : 1)
+}
+
+/**
+ * Dies of the signal, so that a shell sees that it was one and stops its loop, too.
+ * https://www.cons.org/cracauer/sigint.html
+ */
+async function endBy(signal: StopSignal): Promise<void> {
+  await flushed()
+  process.kill(process.pid, signal)
 }
 
 function textOf(error: unknown): unknown {
@@ -150,7 +180,9 @@ function isExpected(error: Error): boolean {
   if (error instanceof CarillonError) return error.code !== 'INTERNAL'
   // The class of what is wrong with a list of operations is loaded with the server only.
   if (error.name === 'PersistedOperationsError') return true
-  return [UsageError, ConfigError, DatabaseStartError].some((kind) => error instanceof kind)
+  return [Failure, UsageError, ConfigError, DatabaseStartError].some(
+    (kind) => error instanceof kind,
+  )
 }
 
 main(process.argv.slice(2)).catch(fail)

@@ -11,10 +11,26 @@ Usage
                       refuse an API key from now on
   carillon revoke --user <id> | --token-id <id> | --client <id>
                       refuse what was issued to a user or a client so far, or one token
-  carillon --help     this text
+  carillon publish <topic> <json>
+                      publish a message
+  carillon tail <topic> …
+                      print messages as they are published
+  carillon history <topic>
+                      print messages that are stored
+  carillon presence <topic>
+                      who is in a topic
+  carillon token --user <id>
+                      make a token for development
+  carillon schema     print the GraphQL schema
+  carillon --help     this text; of publish, tail, history, presence and token: what they take
   carillon --version  the version
 
-Environment
+Environment of publish, tail, history and presence
+  CARILLON_URL        the server (http://127.0.0.1:4000/graphql)
+  CARILLON_TOKEN      a token or an API key
+  NO_COLOR            anything: no colours
+
+Environment of the server
   PORT, HOST          where it listens (4000, 127.0.0.1); PORT=0 takes a free port
   DATABASE_URL        a PostgreSQL server, 14 or newer; unset: an embedded one
   REDIS_URL           a Redis, for several instances on one database: redis://host:6379,

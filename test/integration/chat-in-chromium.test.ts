@@ -10,6 +10,9 @@ const SOON = { timeout: 20_000, interval: 50 }
 /** By hand, `CARILLON_CHAT_MESSAGES=100000`, which takes a minute. */
 const MANY = Number(process.env.CARILLON_CHAT_MESSAGES ?? 20_000)
 
+/** A port that nobody listens on. */
+const NOWHERE = 1
+
 /** In which a client that is gone counts as present. */
 const GRACE_MS = 1_000
 
@@ -47,7 +50,8 @@ describe.skipIf(CHROMIUM === null).each(CHATS)(
     })
 
     async function visit(topic: string, name: string): Promise<Tab> {
-      const proxy = await openTcpProxy(Number(new URL(server.url).port))
+      const port = Number(new URL(server.url).port)
+      const proxy = await openTcpProxy(port)
       const context = await browser.newContext({ viewport: { width: 560, height: 420 } })
       const page = await context.newPage()
       page.setDefaultTimeout(SOON.timeout)
@@ -72,8 +76,10 @@ describe.skipIf(CHROMIUM === null).each(CHATS)(
           await page.keyboard.press('Enter')
         },
         async setOffline(isOffline) {
+          // Chromium leaves open what is open.
+          proxy.leadTo(isOffline ? NOWHERE : port)
+          if (isOffline) proxy.cut()
           await context.setOffline(isOffline)
-          if (isOffline) proxy.cut() // which Chromium leaves open
         },
         async [Symbol.asyncDispose]() {
           await context.close()
