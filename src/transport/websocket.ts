@@ -18,26 +18,19 @@ import {
   type SubscribePayload,
 } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Access } from '../access/access.ts'
 import type { Arrivals } from '../access/arrivals.ts'
-import type { Authenticator } from '../access/authenticator.ts'
-import { socketCredentials } from '../access/credentials.ts'
-import type { InFlight } from '../access/in-flight.ts'
 import type { LimitName, Limits } from '../access/limits.ts'
-import { LiveAccess } from '../access/live-access.ts'
+import type { LiveAccess } from '../access/live-access.ts'
 import type { Origins } from '../access/origins.ts'
-import type { Viewer } from '../access/viewer.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
-import { formatError, formatResult, type ReportError } from '../graphql/errors.ts'
+import { formatError, formatResult } from '../graphql/errors.ts'
 import { isLiveSource, type LiveSource, openSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
-import type { Operations } from '../operations/operations.ts'
 import { PresenceSubscription } from '../presence/presence-subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
 import { CarillonError, ERRORS, type ErrorCode } from '../protocol/errors.ts'
-import type { Resumptions } from '../resume/resumptions.ts'
 import {
   type Connection,
   type ConnectionParts,
@@ -50,25 +43,15 @@ import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { refusalOf } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
+import { SocketAccess, type SocketAccessParts } from './socket-access.ts'
 import { inStages } from './stages.ts'
 
-export interface WebSocketParts {
+export interface WebSocketParts extends SocketAccessParts {
   readonly schema: GraphQLSchema
   readonly documents: Documents
-  readonly operations: Operations
-  readonly access: Access
-  readonly authenticator: Authenticator
   readonly limits: Limits
-  /** Told the name of a limit that refused something. */
-  readonly onLimit: (limit: LimitName) => void
-  /** How long a connection whose credentials have run out stays open for fresh ones, in milliseconds. */
-  readonly renewalMs: number
-  /** Connections and streams by user; undefined where users are not told apart. */
-  readonly perUser: InFlight | undefined
-  readonly report: ReportError
   readonly outboxes: Outboxes
   readonly intake: Intake
-  readonly resumptions: Resumptions
   readonly origins: Origins
   readonly arrivals: Arrivals
 }
@@ -96,7 +79,7 @@ export class WebSocketTransport {
   readonly #heartbeat: Heartbeat
   readonly #renderings: Renderings
   readonly #connections = new Set<Connection>()
-  readonly #perUser: InFlight | undefined
+  readonly #access: SocketAccess
   /** Queries and mutations under way, each until its answer has been sent. */
   readonly #answering = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -104,7 +87,7 @@ export class WebSocketTransport {
   constructor(parts: WebSocketParts, bounds: WebSocketBounds = DEFAULT_WEBSOCKET_BOUNDS) {
     this.#parts = parts
     this.#limits = new ConnectionLimits(parts.limits, parts.onLimit)
-    this.#perUser = parts.perUser
+    this.#access = new SocketAccess(parts)
     this.#sockets = new WebSocketServer({
       noServer: true,
       handleProtocols,
@@ -241,7 +224,7 @@ export class WebSocketTransport {
       this.#limits.settle(connection)
       outbox.close()
       connection.isLost = true
-      this.#forget(connection)
+      this.#access.forget(connection)
       void connection.resume?.lose() // before its operations are ended, which it would take for the client's wish
       closed(code, String(reason)).catch(report)
     })
@@ -286,7 +269,7 @@ export class WebSocketTransport {
     return makeServer<ConnectionParams, Connection>({
       connectionInitWaitTimeout: this.#parts.limits.initTimeoutMs,
       onConnect: async ({ extra, connectionParams }) =>
-        this.#settle(extra, await this.#connect(extra, connectionParams)),
+        this.#settle(extra, await this.#access.connect(extra, connectionParams)),
       onSubscribe: (context, id, payload) => {
         const { extra } = context
         const prepared = this.#tooMany(extra) ?? this.#prepare(extra, id, payload)
@@ -307,88 +290,22 @@ export class WebSocketTransport {
     })
   }
 
-  async #connect(connection: Connection, params: ConnectionParams | undefined): Promise<boolean> {
-    const { authenticator, operations } = this.#parts
-    try {
-      const credentials = socketCredentials(connection.headers, params)
-      const viewer = await authenticator.authenticate(credentials)
-      operations.ensureValid(viewer)
-      if (connection.isLost) return false
-      this.#perUser?.acquire(viewer.userId)
-      connection.credentials = credentials
-      connection.reader.allow(undefined)
-      connection.live = this.#openAccess(connection, viewer)
-      connection.resume = this.#openResumable(connection, viewer)
-      return true
-    } catch (error) {
-      if (!(error instanceof CarillonError)) throw error
-      this.#refuse(connection, error)
-      return false
-    }
-  }
-
-  #refuse(connection: Connection, error: CarillonError): void {
-    if (error.limit !== undefined) this.#parts.onLimit(error.limit as LimitName) // one of ours
-    if (error.cause !== undefined) this.#parts.report(error)
-    closeConnection(connection, ERRORS[error.code].closeCode, reasonOf(error))
-  }
-
-  /** Credentials that run out leave the connection open for a while; without fresh ones, its client comes back. */
-  #openAccess(connection: Connection, viewer: Viewer): LiveAccess {
-    const { access, renewalMs } = this.#parts
-    const { outbox } = connection
-    return new LiveAccess(viewer, {
-      access,
-      graceMs: renewalMs,
-      onExpired: () => outbox.rest(),
-      onRenewed: () => outbox.wake(),
-      onEnded: (error) => {
-        // What its subscriptions end with is sent before.
-        const close = () => closeConnection(connection, CLOSE_CODES.FORBIDDEN, reasonOf(error))
-        setTimeout(close, LAST_WORDS_MS).unref()
-      },
-    })
-  }
-
-  async #renew({ live, credentials }: Connection, token: string | undefined): Promise<Viewer> {
-    if (live === undefined || credentials === undefined) throw new CarillonError('UNAUTHENTICATED')
-    const connectionParams = { ...credentials.connectionParams, token }
-    await live.renew(
-      await this.#parts.authenticator.authenticate({ ...credentials, token, connectionParams }),
-    )
-    return live.viewer
-  }
-
-  #forget({ live }: Connection): void {
-    if (live === undefined) return
-    live.close()
-    this.#perUser?.release(live.viewer.userId)
-  }
-
   #closeTooBusy(connection: Connection): void {
     const { messagesPerSecond } = this.#parts.limits
     const text = `More than ${messagesPerSecond} messages a second (messagesPerSecond).`
     const limit = 'messagesPerSecond'
     if (connection.socket.readyState !== connection.socket.OPEN) return
-    this.#refuse(connection, new CarillonError('RATE_LIMIT_EXCEEDED', text, { limit }))
+    this.#access.refuse(connection, new CarillonError('RATE_LIMIT_EXCEEDED', text, { limit }))
   }
 
   #closeTooLong(connection: Connection): void {
     const { initBytes } = this.#parts.limits
     const text = `More than ${initBytes} bytes before the connection was acknowledged (initBytes).`
-    this.#refuse(connection, new CarillonError('PAYLOAD_TOO_LARGE', text, { limit: 'initBytes' }))
+    this.#access.refuse(
+      connection,
+      new CarillonError('PAYLOAD_TOO_LARGE', text, { limit: 'initBytes' }),
+    )
     setTimeout(() => connection.socket.terminate(), CLOSE_GRACE_MS).unref() // its answer is not heard
-  }
-
-  /** A client that does not name itself cannot be known again. */
-  #openResumable({ outbox }: Connection, { userId, clientId }: Viewer) {
-    if (clientId === null) return undefined
-    return this.#parts.resumptions.open({
-      userId,
-      clientId,
-      // Its Pong proves the results before it: it must not overtake any.
-      ping: (payload) => outbox.sendInOrder(JSON.stringify({ type: 'ping', payload })),
-    })
   }
 
   #tooMany(connection: Connection): readonly GraphQLError[] | undefined {
@@ -434,7 +351,7 @@ export class WebSocketTransport {
       viewer: live.viewer,
       live,
       operations,
-      renew: (token) => this.#renew(connection, token),
+      renew: (token) => this.#access.renew(connection, token),
       resume: resume?.point(id, prepared.text),
       connection: { id: connection.id, operationId: id, isLost: () => connection.isLost },
     }
@@ -535,13 +452,6 @@ const CROWDED_OUT = 'unauthenticatedConnections: too many others have not said e
 /** Sockets that are closed at once, at least, and the pause until the next ones are, in milliseconds. */
 const STAGE_SOCKETS = 200
 const STAGE_PAUSE_MS = 50
-
-/** How long what ends with its credentials has to say so before the connection is closed, in milliseconds. */
-const LAST_WORDS_MS = 100
-
-function reasonOf({ code, message }: CarillonError): string {
-  return `${code}: ${message}`
-}
 
 /** Queries and mutations of one connection that are answered at the same time; of more, the next are not read. */
 const ANSWERS_AT_ONCE = 32
