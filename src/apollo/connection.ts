@@ -6,6 +6,8 @@ interface Edge {
   readonly __typename?: string
   readonly cursor?: string
   readonly node: Reference
+  /** That of the message, which is not read again from the cache for each change of its list. No field of the schema. */
+  readonly carillonSequence?: number
 }
 
 /** A `MessageConnection` as the cache keeps it: with what was asked for, and in whatever form messages were asked for in both. */
@@ -40,11 +42,16 @@ export function listOf(
   read: ReadField,
 ): MessageList<Reference> {
   const entries =
-    edges?.map(({ cursor, node }) => ({
-      ...entryOf(node, read),
-      ...(cursor === undefined ? {} : { cursor }),
-    })) ?? nodes.map((node) => entryOf(node, read))
+    edges?.map((edge) => entryOfEdge(edge, read)) ?? nodes.map((node) => entryOf(node, read))
   return { entries, pageInfo }
+}
+
+function entryOfEdge(
+  { node, cursor, carillonSequence: sequence }: Edge,
+  read: ReadField,
+): Entry<Reference> {
+  if (sequence !== undefined) return { node, sequence, cursor: cursor ?? null }
+  return { ...entryOf(node, read), ...(cursor === undefined ? {} : { cursor }) }
 }
 
 export function connectionOf(
@@ -55,9 +62,10 @@ export function connectionOf(
   const { headSequence } = connection
   return {
     ...connection,
-    edges: entries.map(({ node, cursor }) => ({
+    edges: entries.map(({ node, sequence, cursor }) => ({
       __typename: 'MessageEdge',
       node,
+      carillonSequence: sequence,
       ...(cursor === null ? {} : { cursor }),
     })),
     nodes: entries.map(({ node }) => node),

@@ -144,6 +144,21 @@ describe.each(FOLLOWED)('%s', (_name, follow) => {
     expect(subscriber.errors).toEqual([])
   })
 
+  test('tells that the transport has given up, where the application wants to know', async () => {
+    const asked: unknown[] = []
+    const shouldRetry = (error: unknown) => {
+      asked.push(error)
+      return false
+    }
+    const asking: Follow = (client, query, told) => follow(client, query, told, { shouldRetry })
+    const variables = { topics: [newTopic()] }
+    await using subscriber = await open(asking, { query: QUERY, variables }, { retryAttempts: 0 })
+    await subscriber.begun()
+    subscriber.proxy.cut()
+    await expect.poll(() => subscriber.errors.length, SOON).toBe(1)
+    expect(asked.length).toBe(1)
+  })
+
   test('reads again what is lost between the server and here', async () => {
     const topic = newTopic()
     const losing = (client: Client): Client => ({
