@@ -93,6 +93,20 @@ describe('useMessages', () => {
     expect(watched.wire.begun(EVENTS)).toBe(1)
   })
 
+  test('shares one subscription between the components that show a topic', async () => {
+    const topic = newTopic()
+    await publish(topic, 1, 3)
+    await using watched = watchedClient(server.url)
+    using one = openRoom(watched, topic)
+    await expect.poll(one.payloads, SOON).toEqual([1, 2, 3])
+    using other = openRoom(watched, topic)
+    await expect.poll(other.payloads, SOON).toEqual([1, 2, 3])
+    await expect.poll(() => watched.wire.open(EVENTS), SOON).toBe(1)
+    one.unmount()
+    await publish(topic, 4)
+    await expect.poll(other.payloads, SOON).toEqual([1, 2, 3, 4])
+  })
+
   test('ends its subscription when it is unmounted', async () => {
     const topic = newTopic()
     await using watched = watchedClient(server.url)

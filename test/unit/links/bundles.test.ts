@@ -41,6 +41,8 @@ async function bundle(name: string) {
     input: join(ROOT, 'src', name, 'index.ts'),
     platform: 'browser',
     external: /^[^./]/,
+    // What a bundle of its own drops, `use client`, those of applications see.
+    onLog: (level, log, report) => log.code === 'MODULE_LEVEL_DIRECTIVE' || report(level, log),
   })
   const { output } = await build.generate({ format: 'esm', minify: true })
   await build.close()
