@@ -2,7 +2,7 @@
 export type SequenceOf<Item> = (item: Item) => number
 
 /** Where an item with this sequence is, or would be. */
-export function indexOf<Item>(
+function indexOf<Item>(
   items: readonly Item[],
   sequence: number,
   sequenceOf: SequenceOf<Item>,

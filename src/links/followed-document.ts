@@ -125,7 +125,8 @@ function replaced(document: Document, operation: Definition, sent: Selection): D
   const others = document.definitions.filter((one) => one !== operation)
   const used = variablesIn([sent, others])
   const kept = (operation.variableDefinitions ?? []).filter((one) => used.has(nameOf(one)))
-  const added = kept.some((one) => nameOf(one) === AFTER || isAfter(one, sent))
+  const after = variableOf(sent.arguments ?? [], 'after')
+  const added = kept.some((one) => nameOf(one) === after)
     ? []
     : [{ kind: 'VariableDefinition', variable: variable(AFTER), type: listType('Cursor') }]
   const changed = {
@@ -134,10 +135,6 @@ function replaced(document: Document, operation: Definition, sent: Selection): D
     selectionSet: selecting(sent),
   }
   return { kind: document.kind, definitions: [changed, ...others] }
-}
-
-function isAfter(definition: { variable: { name: { value: string } } }, sent: Selection): boolean {
-  return variableOf(sent.arguments ?? [], 'after') === nameOf(definition)
 }
 
 function nameOf({ variable }: { variable: { name: { value: string } } }): string {

@@ -1,5 +1,5 @@
 import { readCursor } from '../client/cursor.ts'
-import { indexOf, merged, withItem } from '../client/in-order.ts'
+import { merged, withItem } from '../client/in-order.ts'
 import { mergedPageInfo, type PageArgs, type PageInfo, type Span } from './page-info.ts'
 
 /** A message in a list, by whatever a cache keeps of it. */
@@ -101,9 +101,4 @@ function partOf({ entries, pageInfo }: MessageList<unknown>) {
 function spanOf(entries: readonly Entry<unknown>[]): Span | undefined {
   const [first, last] = [entries[0], entries.at(-1)]
   return first && last && { first: first.sequence, last: last.sequence }
-}
-
-/** Whether a list has a message. */
-export function has({ entries }: MessageList<unknown>, sequence: number): boolean {
-  return entries[indexOf(entries, sequence, sequenceOf)]?.sequence === sequence
 }
