@@ -1,22 +1,12 @@
 import { createClient } from 'graphql-ws/client'
 import { type Loss, lossOf } from './close.ts'
 import { defer } from './deferred.ts'
-import { CarillonError } from './error.ts'
+import { CarillonError, serverError } from './error.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { type Socket, sendTo, shown, type WebSocketClass } from './socket.ts'
+import type { Settings } from './settings.ts'
+import { type Socket, sendTo, shown } from './socket.ts'
 import { after } from './timing.ts'
 import { uniqueId } from './unique-id.ts'
-
-export interface ConnectionOptions {
-  readonly url: string
-  readonly webSocketImpl: WebSocketClass
-  /** The payload of `connection_init`. */
-  readonly params: Record<string, unknown>
-  /** How long it may take until the server has let it in, in milliseconds. */
-  readonly connectTimeout: number
-  readonly keepAlive: number
-  readonly keepAliveTimeout: number
-}
 
 export interface Operation {
   readonly query: string
@@ -25,18 +15,11 @@ export interface Operation {
   readonly id?: string | undefined
 }
 
-/** A result, as it comes. */
-export interface Result {
-  readonly data?: Record<string, unknown> | null | undefined
-  readonly errors?: unknown
-}
-
-/** What becomes of an operation: results, and then one of the others, once. */
+/** What becomes of an operation: data, and then one of the others, once. */
 export interface Sink {
-  next(result: Result): void
-  /** The server ended it, with errors of GraphQL. */
-  error(errors: unknown): void
-  complete(): void
+  data(data: Record<string, unknown>): void
+  /** The server refused it, or has ended it. */
+  refused(error: CarillonError): void
   /** The connection was lost under it. */
   lost(error: CarillonError): void
 }
@@ -46,58 +29,57 @@ export class Connection {
   readonly #client: ReturnType<typeof createClient>
   readonly #sinks = new Set<Sink>()
   readonly #heartbeat: Heartbeat
-  readonly #onOpen = defer<true>()
-  readonly #onLost = defer<Loss>()
+  readonly #opened = defer<boolean>()
+  readonly #lost = defer<Loss>()
   readonly #cancelTimeout: () => void
   #socket: Socket | undefined
   #id = ''
   #isOpen = false
   #isLost = false
 
-  constructor(options: ConnectionOptions) {
+  /** @param connectionParams the payload of `connection_init` */
+  constructor(settings: Settings, connectionParams: Record<string, unknown>) {
+    const { url, webSocketImpl, connectTimeout } = settings
     const onSilent = () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.'))
-    this.#heartbeat = new Heartbeat({
-      intervalMs: options.keepAlive,
-      timeoutMs: options.keepAliveTimeout,
-      ping: () => sendTo(this.#socket, '{"type":"ping"}'),
-      onSilent,
-    })
-    this.#cancelTimeout = after(options.connectTimeout, onSilent)
+    const onLost = (event: unknown) => this.#lose(event)
+    const ping = () => sendTo(this.#socket, '{"type":"ping"}')
+    this.#heartbeat = new Heartbeat({ ...settings, ping, onSilent })
+    this.#cancelTimeout = after(connectTimeout, onSilent)
     this.#client = createClient({
-      url: options.url,
+      url,
       webSocketImpl: shown(
-        options.webSocketImpl,
+        webSocketImpl,
         (socket) => {
           this.#socket = socket
         },
         (error) => this.abandon(error),
       ),
-      connectionParams: options.params,
+      connectionParams,
       lazy: false,
       retryAttempts: 0,
-      onNonLazyError: (event) => this.#lose(event),
+      onNonLazyError: onLost,
       generateID: () => this.#id,
       on: {
         connected: () => {
           this.#cancelTimeout()
           this.#isOpen = true
-          this.#onOpen.resolve(true)
+          this.#opened.resolve(true)
         },
         message: () => this.#heartbeat.hear(),
-        error: (event) => this.#lose(event),
-        closed: (event) => this.#lose(event),
+        error: onLost,
+        closed: onLost,
       },
     })
   }
 
   /** Resolves once the server has let it in; with false where it was lost before. */
   opened(): Promise<boolean> {
-    return Promise.race([this.#onOpen.promise, this.lost().then(() => false)])
+    return this.#opened.promise
   }
 
   /** Resolves with why, once it is lost. */
   lost(): Promise<Loss> {
-    return this.#onLost.promise
+    return this.#lost.promise
   }
 
   /** Whether the server has let it in, and it is not lost yet. */
@@ -113,22 +95,27 @@ export class Connection {
     }
     this.#id = id
     this.#sinks.add(sink)
-    const end = (tell: () => void) => {
-      if (this.#sinks.delete(sink)) tell()
+    const refuse = (error: CarillonError) => {
+      if (this.#sinks.delete(sink)) sink.refused(error)
     }
     const unsubscribe = this.#client.subscribe<Record<string, unknown>>(
       { query, variables },
       {
-        next: (result) => {
-          if (this.#sinks.has(sink)) sink.next(result)
+        next: ({ data, errors }) => {
+          if (errors !== undefined || !data) refuse(serverError(errors))
+          else if (this.#sinks.has(sink)) sink.data(data)
         },
         error: (errors) => {
-          if (Array.isArray(errors)) end(() => sink.error(errors)) // else it is the end of the connection
+          if (Array.isArray(errors)) refuse(serverError(errors)) // else it is the end of the connection
         },
-        complete: () => end(() => sink.complete()),
+        complete: () =>
+          refuse(new CarillonError('SERVICE_UNAVAILABLE', undefined, { retryable: true })),
       },
     )
-    return () => end(unsubscribe)
+    return () => {
+      this.#sinks.delete(sink)
+      unsubscribe()
+    }
   }
 
   /** Asks whether the server is still there. */
@@ -159,7 +146,8 @@ export class Connection {
     const loss = lossOf(event)
     const sinks = [...this.#sinks]
     this.#sinks.clear()
-    this.#onLost.resolve(loss)
+    this.#opened.resolve(false)
+    this.#lost.resolve(loss)
     for (const sink of sinks) sink.lost(loss.error)
   }
 }

@@ -1,24 +1,16 @@
-import { type BackoffOptions, backoffMs } from './backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { type Loss, lossOf } from './close.ts'
-import { Connection, type ConnectionOptions } from './connection.ts'
+import { Connection } from './connection.ts'
 import { defer } from './deferred.ts'
 import { DOCUMENTS } from './documents.ts'
 import { CarillonError, carillonError } from './error.ts'
-import { Listeners, type ReportFault } from './listeners.ts'
+import { Listeners } from './listeners.ts'
 import { runOnce } from './run-once.ts'
+import type { Settings } from './settings.ts'
 import type { ConnectionState, StateChange } from './state.ts'
 import { after, deadlineIn, within } from './timing.ts'
 import { renewalInMs } from './token.ts'
 import { onWake } from './wake.ts'
-
-export interface ConnectorOptions extends Omit<ConnectionOptions, 'params'> {
-  /** Asked before each connection, and for fresh tokens. Undefined where there are none. */
-  readonly token: (() => Promise<string>) | undefined
-  /** Of `connection_init`, besides the token. */
-  readonly params: () => Record<string, unknown>
-  readonly backoff: BackoffOptions
-  readonly report: ReportFault
-}
 
 /** After so many refusals in a row, each with credentials asked for anew, the next one would be refused as well. */
 const MAX_REFUSALS = 3
@@ -31,7 +23,7 @@ export class Connector {
   readonly stateChanges: Listeners<[StateChange]>
   /** Told of each connection, when it is open; and once of none, when there will be no other. */
   readonly connections: Listeners<[Connection | undefined]>
-  readonly #options: ConnectorOptions
+  readonly #settings: Settings
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
   #state: ConnectionState = 'offline'
@@ -48,10 +40,10 @@ export class Connector {
   #cancelRenewal = () => {}
   #renewing: Promise<boolean> | undefined
 
-  constructor(options: ConnectorOptions) {
-    this.#options = options
-    this.stateChanges = new Listeners(options.report)
-    this.connections = new Listeners(options.report)
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.stateChanges = new Listeners(settings.report)
+    this.connections = new Listeners(settings.report)
   }
 
   get state(): ConnectionState {
@@ -65,7 +57,7 @@ export class Connector {
 
   /** The one that is open; undefined while there is none. */
   get connection(): Connection | undefined {
-    return this.#connection?.isOpen === true ? this.#connection : undefined
+    return this.#connection?.isOpen ? this.#connection : undefined
   }
 
   /** Whether there has been a connection. */
@@ -80,7 +72,7 @@ export class Connector {
 
   /** Connects, and stays connected. Idempotent. */
   start(): void {
-    if (this.#stopWaking !== undefined || this.#end !== undefined) return
+    if (this.#stopWaking || this.#end) return
     this.#stopWaking = onWake(() => {
       this.#goOn()
       this.connection?.probe()
@@ -93,7 +85,7 @@ export class Connector {
    * @throws CarillonError NOT_CONNECTED where there is none in time, or will be none
    */
   async ready(deadline: number): Promise<Connection> {
-    if (this.#end !== undefined) throw this.#end
+    if (this.#end) throw this.#end
     this.start()
     return this.connection ?? within(deadline, 'NOT_CONNECTED', this.#next.promise)
   }
@@ -121,27 +113,30 @@ export class Connector {
   }
 
   async #run(): Promise<void> {
-    while (this.#end === undefined) {
+    while (!this.#end) {
       this.#enter(this.#wasConnected ? 'resuming' : 'connecting')
       const { error, isFatal } = await this.#connectOnce().catch(lossOf)
-      if (this.#end !== undefined) return
+      if (this.#end) return
       if (isFatal || this.#isRefused(error)) return this.#finish(error, error)
-      const pauseMs = backoffMs(this.#failures++, this.#options.backoff)
+      const pauseMs = backoffMs(this.#failures++, this.#settings.backoff)
       this.#reason = error
       this.#enter('offline', pauseMs)
-      await this.#pause(pauseMs)
+      const paused = defer<void>()
+      const cancel = after(pauseMs, paused.resolve)
+      this.#goOn = paused.resolve
+      await paused.promise
+      cancel()
     }
   }
 
   /** Resolves when the connection, or the try, is over; rejects with what the function for tokens throws. */
   async #connectOnce(): Promise<Loss> {
-    const token = await this.#options.token?.()
-    const connection = new Connection({
-      ...this.#options,
-      params: { ...this.#options.params(), token },
-    })
+    const { clientId, connectionParams, token: ask } = this.#settings
+    const token = await resolved(ask)
+    const params = { clientId, ...resolved(connectionParams), token }
+    const connection = new Connection(this.#settings, params)
     this.#connection = connection
-    if (this.#end !== undefined) connection.close()
+    if (this.#end) connection.close()
     if (await connection.opened()) this.#open(connection, token)
     const openedAt = performance.now()
     const loss = await connection.lost()
@@ -163,24 +158,13 @@ export class Connector {
     this.#settle()
   }
 
-  /** Waits; not to the end where something wakes it. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = after(ms, resolve)
-      this.#goOn = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-
   #isRefused({ code }: CarillonError): boolean {
     const isRefusal = code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED'
     return isRefusal && ++this.#refusals >= MAX_REFUSALS
   }
 
   #settle(): void {
-    if (this.connection !== undefined && this.#behind.size === 0) this.#enter('live')
+    if (this.connection && this.#behind.size === 0) this.#enter('live')
   }
 
   #enter(state: ConnectionState, retryInMs?: number): void {
@@ -191,7 +175,7 @@ export class Connector {
   }
 
   #finish(error: CarillonError, reason?: CarillonError): void {
-    if (this.#end !== undefined) return
+    if (this.#end) return
     this.#end = error
     this.#reason = reason
     this.#stopWaking?.()
@@ -208,16 +192,16 @@ export class Connector {
     if (!waitMs) return
     this.#cancelRenewal = after(waitMs, async () => {
       // The old one still holds for a while: there is time for another try.
-      if (!(await this.renew()) && this.connection !== undefined) this.#scheduleRenewal(token)
+      if (!(await this.renew()) && this.connection) this.#scheduleRenewal(token)
     })
   }
 
   async #renew(): Promise<boolean> {
-    const { token: ask, connectTimeout } = this.#options
+    const { token: ask, connectTimeout } = this.#settings
     const { connection } = this
-    if (ask === undefined || connection === undefined) return false
+    if (!ask || !connection) return false
     try {
-      const token = await ask()
+      const token = await resolved(ask)
       const deadline = deadlineIn(connectTimeout)
       await runOnce(connection, DOCUMENTS.refreshToken, { token }, deadline)
       this.#cancelRenewal()
@@ -228,4 +212,8 @@ export class Connector {
       return false
     }
   }
+}
+
+function resolved<T>(value: T | (() => T)): T {
+  return typeof value === 'function' ? (value as () => T)() : value
 }

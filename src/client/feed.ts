@@ -6,19 +6,16 @@ import { Place } from './place.ts'
 import { StandingOperation } from './standing-operation.ts'
 import type { Filters, Start } from './subscribe-options.ts'
 
-/** The variables of a subscription, as it begins; but for `after`, which is one cursor here. */
-export interface FeedRequest extends Filters, Omit<Start, 'after'> {
-  readonly topics: readonly [string]
-  readonly after: string | undefined
-  readonly snapshot: boolean | undefined
-}
-
+/** Both are variables of the subscription; but for `after`, which is one cursor here. */
 export interface FeedParts {
-  readonly request: FeedRequest
+  readonly filters: Filters & { readonly topics: readonly string[] }
+  readonly start: Omit<Start, 'after'> & {
+    readonly after: string | undefined
+    readonly snapshot: boolean | undefined
+  }
   /** It stands elsewhere now. */
   readonly onMoved: (feed: Feed) => void
-  /** It has ended by itself. */
-  readonly onEnded: (feed: Feed) => void
+  readonly onClosed: (feed: Feed) => void
 }
 
 /** The greatest limit that a server takes by default, in messages a second; what is over it is limited here. */
@@ -33,26 +30,24 @@ export class Feed {
   readonly #operation: StandingOperation
   readonly #inboxes = new Set<Inbox>()
   readonly #place: Place
-  #limit: number | undefined
+  /** Undefined for none; null before it is on the wire. */
+  #limit: number | undefined | null = null
   #hasCaughtUp = false
   #hasBegun = false
 
   constructor(context: Context, parts: FeedParts) {
-    const { connector } = context
-    const { last, consumer, after, snapshot } = parts.request
-    this.begun = JSON.stringify({ last, consumer, after, snapshot })
+    this.begun = JSON.stringify(parts.start)
     this.#context = context
     this.#parts = parts
-    this.#place = new Place(after)
+    this.#place = new Place(parts.start.after)
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.events,
       variables: () => this.#variables(),
       onData: ({ events }) => this.#take(events as TopicEvent), // as the document says
-      onLost: () => connector.markBehind(this),
+      onLost: () => context.connector.markBehind(this),
       onEnd: (error) => {
-        connector.markCaughtUp(this)
         for (const inbox of this.#inboxes) inbox.end(error)
-        parts.onEnded(this)
+        this.close()
       },
     })
   }
@@ -72,44 +67,39 @@ export class Feed {
   }
 
   add(...inboxes: readonly Inbox[]): void {
-    const isFirst = this.#inboxes.size === 0
     for (const inbox of inboxes) this.#inboxes.add(inbox)
-    if (isFirst) {
-      this.#limit = this.#greatestLimit()
-      this.#operation.start()
-    } else this.#adapt()
+    this.#adapt()
   }
 
+  /** Closes it where it was the last one. */
   remove(inbox: Inbox): void {
-    if (this.#inboxes.delete(inbox) && this.#inboxes.size > 0) this.#adapt()
+    if (!this.#inboxes.delete(inbox)) return
+    if (this.#inboxes.size > 0) this.#adapt()
+    else this.close()
   }
 
   close(): void {
     this.#operation.close()
     this.#context.connector.markCaughtUp(this)
+    this.#parts.onClosed(this)
   }
 
   /** The wire takes the greatest of the limits; none, where a handler has none. */
-  #greatestLimit(): number | undefined {
+  #adapt(): void {
     const limits = this.inboxes.map(({ limit }) => limit ?? Number.POSITIVE_INFINITY)
     const greatest = Math.max(...limits)
-    return greatest > MAX_WIRE_LIMIT ? undefined : greatest
-  }
-
-  #adapt(): void {
-    const limit = this.#greatestLimit()
+    const limit = greatest > MAX_WIRE_LIMIT ? undefined : greatest
     if (limit === this.#limit) return
     this.#limit = limit
-    this.#operation.restart()
+    this.#operation.start()
   }
 
   #variables(): Record<string, unknown> {
-    const { request } = this.#parts
+    const { filters, start } = this.#parts
     const { cursor } = this.#place
-    const maxPerSecond = this.#limit
-    if (cursor === undefined) return { ...request, maxPerSecond }
     // Once it is somewhere, it goes on from there, whatever it began with.
-    return { ...request, maxPerSecond, last: undefined, consumer: undefined, after: [cursor] }
+    const from = cursor ? { snapshot: start.snapshot, after: [cursor] } : start
+    return { ...filters, ...from, maxPerSecond: this.#limit }
   }
 
   #take(event: TopicEvent): void {
@@ -119,7 +109,7 @@ export class Feed {
       this.#context.connector.markCaughtUp(this)
     }
     const told = passThrough(this.#place, event)
-    if (told === undefined) return
+    if (!told) return
     for (const inbox of this.inboxes) inbox.push(told, this.#limit)
     this.#parts.onMoved(this)
   }

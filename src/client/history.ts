@@ -1,4 +1,4 @@
-import type { Caller } from './caller.ts'
+import type { Call } from './call.ts'
 import { DOCUMENTS } from './documents.ts'
 import { type At, cursorOf, type Message } from './message.ts'
 import type { Filters } from './subscribe-options.ts'
@@ -51,12 +51,12 @@ export interface WirePage {
 
 /** @throws CarillonError INVALID_LIMIT, INVALID_HISTORY_OPTS, INVALID_CURSOR, CURSOR_EXPIRED, PERMISSION_DENIED, … */
 export async function readPage<T>(
-  caller: Caller,
+  call: Call,
   topic: string,
   { timeout, after, before, ...rest }: HistoryOptions,
 ): Promise<Page<T>> {
   const variables = { topic, ...rest, after: cursorOf(after), before: cursorOf(before) }
-  const { messages } = await caller.call<WirePage>(DOCUMENTS.history, variables, timeout)
+  const { messages } = await call<WirePage>(DOCUMENTS.history, variables, timeout)
   const { nodes, headSequence, pageInfo } = messages
   const isForward = rest.first !== undefined || (after !== undefined && rest.last === undefined)
   return {
@@ -69,13 +69,13 @@ export async function readPage<T>(
 
 /** Everything up to the present, oldest first, a page at a time; it ends by itself. */
 export async function* replay<T>(
-  caller: Caller,
+  call: Call,
   topic: string,
   { after, pageSize = 100, signal, ...rest }: ReplayOptions,
 ): AsyncGenerator<Message<T>, void> {
   for (let from = after; ; ) {
     signal?.throwIfAborted()
-    const page = await readPage<T>(caller, topic, { ...rest, first: pageSize, after: from })
+    const page = await readPage<T>(call, topic, { ...rest, first: pageSize, after: from })
     yield* page.messages
     if (!page.hasNextPage || page.endCursor === null) return
     from = page.endCursor

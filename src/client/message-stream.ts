@@ -19,8 +19,8 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
   offer(message: Message<T>): Promise<void> {
     this.#handled = defer()
     const waiting = this.#waiting.shift()
-    if (waiting === undefined) this.#offered = message
-    else waiting.resolve({ done: false, value: message })
+    if (waiting) waiting.resolve({ done: false, value: message })
+    else this.#offered = message
     return this.#handled.promise
   }
 
@@ -36,7 +36,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
     const next = defer<IteratorResult<Message<T>, undefined>>()
     const offered = this.#offered
     this.#offered = undefined
-    if (offered !== undefined) next.resolve({ done: false, value: offered })
+    if (offered) next.resolve({ done: false, value: offered })
     else {
       if (this.#isOver) this.#finish(next)
       else this.#waiting.push(next)

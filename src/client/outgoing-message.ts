@@ -32,7 +32,7 @@ export class OutgoingMessage<T> {
     publish: Publish<T>,
     report: ReportFault,
   ) {
-    const key = options.ephemeral === true ? undefined : (options.idempotencyKey ?? uniqueId())
+    const key = options.ephemeral ? undefined : (options.idempotencyKey ?? uniqueId())
     this.topic = topic
     this.payload = payload
     this.idempotencyKey = key ?? null

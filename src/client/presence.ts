@@ -66,7 +66,7 @@ export class Presence<State> implements PresenceEntry<State> {
   /** Resolves when everyone is known, this client included if it has entered. */
   #synced = defer<Connection>()
   #isSynced = false
-  #lastSaid: Promise<unknown> = Promise.resolve()
+  #said: Promise<void> = Promise.resolve()
 
   /** @param entered with which state to be there; undefined for only watching */
   constructor(
@@ -80,13 +80,13 @@ export class Presence<State> implements PresenceEntry<State> {
     this.#listeners = new Listeners(context.report)
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.presence,
-      variables: () => ({ topics: [topic], enter: entered && this.#said }),
+      variables: () => ({ topics: [topic], enter: entered && this.#saying }),
       onData: ({ presence }, connection) =>
         this.#apply(presence as PresenceChange<State>, connection), // as the document says
       onLost: () => this.#lose(),
       onEnd: (error) => {
         this.leave()
-        if (error !== undefined) context.report(error)
+        if (error) context.report(error)
       },
     })
     this.#operation.start()
@@ -104,9 +104,9 @@ export class Presence<State> implements PresenceEntry<State> {
   update(state: State): Promise<void> {
     this.state = state
     const deadline = deadlineIn(this.#timeout)
-    const said = this.#lastSaid.then(() => this.#say(deadline))
-    this.#lastSaid = said.catch(() => {}) // who says it is told
-    return within(deadline, 'NOT_CONNECTED', said)
+    const say = () => this.#say(deadline)
+    this.#said = this.#said.then(say, say) // who said what came before is told of its failure
+    return within(deadline, 'NOT_CONNECTED', this.#said)
   }
 
   leave(): void {
@@ -119,7 +119,7 @@ export class Presence<State> implements PresenceEntry<State> {
     this.leave()
   }
 
-  get #said(): { readonly state: unknown } {
+  get #saying(): { readonly state: unknown } {
     return { state: this.state ?? null }
   }
 
@@ -138,7 +138,7 @@ export class Presence<State> implements PresenceEntry<State> {
 
   async #say(deadline: number): Promise<void> {
     const connection = await this.#synced.promise
-    const variables = { topic: this.#topic, ...this.#said }
+    const variables = { topic: this.#topic, ...this.#saying }
     try {
       await runOnce(connection, DOCUMENTS.updatePresence, variables, deadline)
     } catch (error) {

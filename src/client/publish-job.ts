@@ -1,3 +1,4 @@
+import { defer } from './deferred.ts'
 import { CarillonError } from './error.ts'
 import type { Message } from './message.ts'
 import type { PublishOptions } from './publish-options.ts'
@@ -15,12 +16,11 @@ export class PublishJob {
   readonly size: number
   /** By `performance.now()`. */
   readonly deadline: number
-  /** The stored message, once the server has answered. */
-  readonly settled: Promise<Message>
   /** What it fails with if its time is over now. */
   failure = new CarillonError('NOT_CONNECTED')
   isSettled = false
-  #settle: (answer: Message | Promise<never>) => void = () => {}
+  readonly #answer = defer<Message>()
+  readonly #cancelTimeout: () => void
 
   /** @throws CarillonError INVALID_PAYLOAD, PAYLOAD_TOO_LARGE */
   constructor(
@@ -28,28 +28,38 @@ export class PublishJob {
     { timeout, ...options }: PublishOptions,
     timeoutMs: number,
   ) {
-    const { ephemeral, idempotencyKey = ephemeral === true ? undefined : uniqueId() } = options
+    const { ephemeral, idempotencyKey = ephemeral ? undefined : uniqueId() } = options
     const text = encode({ ...input, ...options, idempotencyKey })
     this.input = JSON.parse(text)
     this.size = text.length
     this.deadline = deadlineIn(timeout ?? timeoutMs)
-    const cancel = after(timeout ?? timeoutMs, () => this.reject(this.failure))
-    this.settled = new Promise((resolve) => {
-      this.#settle = (answer) => {
-        this.isSettled = true
-        cancel()
-        resolve(answer)
-      }
-    })
+    this.#cancelTimeout = after(timeout ?? timeoutMs, () => this.reject(this.failure))
+  }
+
+  /** The stored message, once the server has answered. */
+  get answer(): Promise<Message> {
+    return this.#answer.promise
   }
 
   resolve(message: Message): void {
-    this.#settle(message)
+    this.#answer.resolve(message)
+    this.#end()
   }
 
   reject(error: CarillonError): void {
-    this.#settle(Promise.reject(error))
+    this.#answer.reject(error)
+    this.#end()
   }
+
+  #end(): void {
+    this.isSettled = true
+    this.#cancelTimeout()
+  }
+}
+
+/** Those of which nobody knows yet what becomes of them. */
+export function pending(jobs: readonly PublishJob[]): PublishJob[] {
+  return jobs.filter((job) => !job.isSettled)
 }
 
 function encode(input: Record<string, unknown>): string {

@@ -1,6 +1,6 @@
-import type { Connection, Result } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { CarillonError, serverError } from './error.ts'
+import type { CarillonError } from './error.ts'
 import { uniqueId } from './unique-id.ts'
 
 export interface StandingParts {
@@ -19,7 +19,7 @@ export class StandingOperation {
   readonly #context: Context
   readonly #parts: StandingParts
   readonly #stopListening: () => void
-  #id = uniqueId()
+  #id = ''
   #failures = 0
   #isClosed = false
   #stop = () => {}
@@ -29,19 +29,15 @@ export class StandingOperation {
     this.#context = context
     this.#parts = parts
     this.#stopListening = connector.connections.add((connection) => {
-      if (connection === undefined) this.#end(connector.reason && connector.end)
-      else this.#send(connection)
+      if (connection) this.#send(connection)
+      else this.#end(connector.reason && connector.end)
     })
   }
 
+  /** Again, too: with other variables, as another one. */
   start(): void {
-    this.#context.connector.start()
-    this.#resend()
-  }
-
-  /** With other variables, as another one. */
-  restart(): void {
     this.#id = uniqueId()
+    this.#context.connector.start()
     this.#resend()
   }
 
@@ -53,35 +49,27 @@ export class StandingOperation {
 
   #resend(): void {
     const { connection } = this.#context.connector
-    if (connection !== undefined && !this.#isClosed) this.#send(connection)
+    if (connection && !this.#isClosed) this.#send(connection)
   }
 
   #send(connection: Connection): void {
-    const { query, variables, onLost } = this.#parts
+    const { query, variables, onData, onLost } = this.#parts
     this.#stop()
     onLost()
     this.#stop = connection.run(
       { query, variables: variables(), id: this.#id },
       {
-        next: (result) => this.#take(result, connection),
-        error: (errors) => this.#refused(serverError(errors)),
-        complete: () =>
-          this.#refused(new CarillonError('SERVICE_UNAVAILABLE', undefined, { retryable: true })),
+        data: (data) => {
+          this.#failures = 0
+          onData(data, connection)
+        },
+        refused: (error) => this.#recover(error),
         lost: onLost,
       },
     )
   }
 
-  #take({ data, errors }: Result, connection: Connection): void {
-    if (errors !== undefined || data == null) this.#refused(serverError(errors))
-    else {
-      this.#failures = 0
-      this.#parts.onData(data, connection)
-    }
-  }
-
-  #refused(error: CarillonError): void {
-    this.#stop()
+  #recover(error: CarillonError): void {
     const failures = this.#failures++
     this.#context.recover(error, failures, Number.POSITIVE_INFINITY).then(
       () => this.#resend(),

@@ -35,14 +35,12 @@ export class Throttle<Item> {
   flush(): void {
     this.#cancel?.()
     this.#cancel = undefined
-    const held = this.#held
-    this.#held = []
-    for (const item of held) this.#pass(item)
+    for (const item of this.#held.splice(0)) this.#pass(item)
   }
 
   close(): void {
-    this.#cancel?.()
     this.#held = []
+    this.flush()
   }
 
   #open(now: number): void {

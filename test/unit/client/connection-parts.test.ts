@@ -82,7 +82,7 @@ describe('A heartbeat', () => {
   function start() {
     const ping = vi.fn()
     const onSilent = vi.fn()
-    const heartbeat = new Heartbeat({ intervalMs: 100, timeoutMs: 50, ping, onSilent })
+    const heartbeat = new Heartbeat({ keepAlive: 100, keepAliveTimeout: 50, ping, onSilent })
     return { heartbeat, ping, onSilent }
   }
 
