@@ -26,6 +26,8 @@ export interface Sink {
 
 /** One connection from its beginning to its end; there is no second life to it. Nothing of it is heard afterwards. */
 export class Connection {
+  /** Whether the server has let it in, and it is not lost yet. */
+  isOpen = false
   readonly #client: ReturnType<typeof createClient>
   readonly #sinks = new Set<Sink>()
   readonly #heartbeat: Heartbeat
@@ -34,7 +36,6 @@ export class Connection {
   readonly #cancelTimeout: () => void
   #socket: Socket | undefined
   #id = ''
-  #isOpen = false
   #isLost = false
 
   /** @param connectionParams the payload of `connection_init` */
@@ -62,7 +63,7 @@ export class Connection {
       on: {
         connected: () => {
           this.#cancelTimeout()
-          this.#isOpen = true
+          this.isOpen = true
           this.#opened.resolve(true)
         },
         message: () => this.#heartbeat.hear(),
@@ -80,11 +81,6 @@ export class Connection {
   /** Resolves with why, once it is lost. */
   lost(): Promise<Loss> {
     return this.#lost.promise
-  }
-
-  /** Whether the server has let it in, and it is not lost yet. */
-  get isOpen(): boolean {
-    return this.#isOpen
   }
 
   /** Answers how to end the operation. What is ended is told nothing more. */
@@ -139,7 +135,7 @@ export class Connection {
   #lose(event: unknown): void {
     if (this.#isLost) return
     this.#isLost = true
-    this.#isOpen = false
+    this.isOpen = false
     this.#heartbeat.stop()
     this.#cancelTimeout()
     this.#client.dispose()?.catch?.(() => {}) // so that graphql-ws does not connect again; it may not be connected

@@ -23,16 +23,19 @@ export class Connector {
   readonly stateChanges: Listeners<[StateChange]>
   /** Told of each connection, when it is open; and once of none, when there will be no other. */
   readonly connections: Listeners<[Connection | undefined]>
+  state: ConnectionState = 'offline'
+  /** Why the last connection or try failed; undefined while all is well, and after `close()`. */
+  reason: CarillonError | undefined
+  /** Why it is closed; undefined while it is not. */
+  end: CarillonError | undefined
+  /** Whether there has been a connection. */
+  wasConnected = false
   readonly #settings: Settings
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
-  #state: ConnectionState = 'offline'
-  #reason: CarillonError | undefined
   /** The newest one, which may not be open yet, or no longer. */
   #connection: Connection | undefined
   #next = defer<Connection>()
-  #end: CarillonError | undefined
-  #wasConnected = false
   #failures = 0
   #refusals = 0
   #goOn = () => {}
@@ -46,33 +49,14 @@ export class Connector {
     this.connections = new Listeners(settings.report)
   }
 
-  get state(): ConnectionState {
-    return this.#state
-  }
-
-  /** Why the last connection or try failed; undefined while all is well, and after `close()`. */
-  get reason(): CarillonError | undefined {
-    return this.#reason
-  }
-
   /** The one that is open; undefined while there is none. */
   get connection(): Connection | undefined {
     return this.#connection?.isOpen ? this.#connection : undefined
   }
 
-  /** Whether there has been a connection. */
-  get wasConnected(): boolean {
-    return this.#wasConnected
-  }
-
-  /** Why it is closed; undefined while it is not. */
-  get end(): CarillonError | undefined {
-    return this.#end
-  }
-
   /** Connects, and stays connected. Idempotent. */
   start(): void {
-    if (this.#stopWaking || this.#end) return
+    if (this.#stopWaking || this.end) return
     this.#stopWaking = onWake(() => {
       this.#goOn()
       this.connection?.probe()
@@ -85,14 +69,14 @@ export class Connector {
    * @throws CarillonError NOT_CONNECTED where there is none in time, or will be none
    */
   async ready(deadline: number): Promise<Connection> {
-    if (this.#end) throw this.#end
+    if (this.end) throw this.end
     this.start()
     return this.connection ?? within(deadline, 'NOT_CONNECTED', this.#next.promise)
   }
 
   /** While somebody gets what was missed, the state is `resuming`. */
   markBehind(who: unknown): void {
-    if (this.#state !== 'live') this.#behind.add(who)
+    if (this.state !== 'live') this.#behind.add(who)
   }
 
   markCaughtUp(who: unknown): void {
@@ -113,13 +97,13 @@ export class Connector {
   }
 
   async #run(): Promise<void> {
-    while (!this.#end) {
-      this.#enter(this.#wasConnected ? 'resuming' : 'connecting')
+    while (!this.end) {
+      this.#enter(this.wasConnected ? 'resuming' : 'connecting')
       const { error, isFatal } = await this.#connectOnce().catch(lossOf)
-      if (this.#end) return
+      if (this.end) return
       if (isFatal || this.#isRefused(error)) return this.#finish(error, error)
       const pauseMs = backoffMs(this.#failures++, this.#settings.backoff)
-      this.#reason = error
+      this.reason = error
       this.#enter('offline', pauseMs)
       const paused = defer<void>()
       const cancel = after(pauseMs, paused.resolve)
@@ -136,7 +120,7 @@ export class Connector {
     const params = { clientId, ...resolved(connectionParams), token }
     const connection = new Connection(this.#settings, params)
     this.#connection = connection
-    if (this.#end) connection.close()
+    if (this.end) connection.close()
     if (await connection.opened()) this.#open(connection, token)
     const openedAt = performance.now()
     const loss = await connection.lost()
@@ -149,12 +133,12 @@ export class Connector {
     const { resolve } = this.#next
     this.#next = defer()
     this.#refusals = 0
-    this.#reason = undefined
+    this.reason = undefined
     this.#behind.clear()
     this.#scheduleRenewal(token)
     this.connections.tell(connection)
     resolve(connection)
-    this.#wasConnected = true
+    this.wasConnected = true
     this.#settle()
   }
 
@@ -168,16 +152,16 @@ export class Connector {
   }
 
   #enter(state: ConnectionState, retryInMs?: number): void {
-    const previous = this.#state
-    this.#state = state
+    const previous = this.state
+    this.state = state
     if (previous === state) return
-    this.stateChanges.tell({ state, previous, reason: this.#reason, retryInMs })
+    this.stateChanges.tell({ state, previous, reason: this.reason, retryInMs })
   }
 
   #finish(error: CarillonError, reason?: CarillonError): void {
-    if (this.#end) return
-    this.#end = error
-    this.#reason = reason
+    if (this.end) return
+    this.end = error
+    this.reason = reason
     this.#stopWaking?.()
     this.#cancelRenewal()
     this.#goOn()

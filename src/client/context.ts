@@ -4,6 +4,6 @@ import type { Settings } from './settings.ts'
 
 /** What the parts of one client share. */
 export interface Context extends Settings {
-  readonly connector: Connector
+  readonly connector: Readonly<Connector>
   readonly recover: Recover
 }

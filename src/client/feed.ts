@@ -25,6 +25,8 @@ const MAX_WIRE_LIMIT = 1_000
 export class Feed {
   /** Where it begins, to compare. */
   readonly begun: string
+  /** Whether nothing has come yet, so that another handler misses nothing. */
+  isFresh = true
   readonly #context: Context
   readonly #parts: FeedParts
   readonly #operation: StandingOperation
@@ -33,7 +35,6 @@ export class Feed {
   /** Undefined for none; null before it is on the wire. */
   #limit: number | undefined | null = null
   #hasCaughtUp = false
-  #hasBegun = false
 
   constructor(context: Context, parts: FeedParts) {
     this.begun = JSON.stringify(parts.start)
@@ -55,11 +56,6 @@ export class Feed {
   /** Where it stands, once it has come to the present; undefined before. */
   get presentCursor(): string | undefined {
     return this.#hasCaughtUp ? this.#place.cursor : undefined
-  }
-
-  /** Whether nothing has come yet, so that another handler misses nothing. */
-  get isFresh(): boolean {
-    return !this.#hasBegun
   }
 
   get inboxes(): readonly Inbox[] {
@@ -103,7 +99,7 @@ export class Feed {
   }
 
   #take(event: TopicEvent): void {
-    this.#hasBegun = true
+    this.isFresh = false
     if (event.__typename === 'CaughtUpEvent') {
       this.#hasCaughtUp = true
       this.#context.connector.markCaughtUp(this)

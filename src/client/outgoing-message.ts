@@ -12,20 +12,25 @@ export type Publish<T> = (payload: T, options: PublishOptions) => Promise<Messag
  * A message that is shown before the server has it. The subscription delivers it, too, unless it has `echo: false`: it is the one with
  * the same `idempotencyKey`.
  */
-export class OutgoingMessage<T> {
+export type OutgoingMessage<T> = Readonly<Outgoing<T>>
+
+export class Outgoing<T> {
   readonly topic: string
   readonly payload: T
   /** Null for an ephemeral message. */
   readonly idempotencyKey: string | null
   /** By the clock of this machine. */
   readonly createdAt: Date = new Date()
+  status: OutgoingStatus = 'pending'
+  /** As it is stored, once it is sent. */
+  message: Message<T> | undefined
+  /** Why it failed, while it has. */
+  error: CarillonError | undefined
+  /** Resolves with this, once it is sent or has failed; never rejects. */
+  settled: Promise<this>
   readonly #publish: Publish<T>
   readonly #options: PublishOptions
   readonly #onChange: Listeners<[OutgoingMessage<T>]>
-  #status: OutgoingStatus = 'pending'
-  #message: Message<T> | undefined
-  #error: CarillonError | undefined
-  #settled: Promise<this>
 
   constructor(
     { topic, payload, options }: { topic: string; payload: T; options: PublishOptions },
@@ -39,34 +44,15 @@ export class OutgoingMessage<T> {
     this.#publish = publish
     this.#options = { ...options, idempotencyKey: key }
     this.#onChange = new Listeners(report)
-    this.#settled = this.#try()
-  }
-
-  get status(): OutgoingStatus {
-    return this.#status
-  }
-
-  /** As it is stored, once it is sent. */
-  get message(): Message<T> | undefined {
-    return this.#message
-  }
-
-  /** Why it failed, while it has. */
-  get error(): CarillonError | undefined {
-    return this.#error
-  }
-
-  /** Resolves with this, once it is sent or has failed; never rejects. */
-  get settled(): Promise<this> {
-    return this.#settled
+    this.settled = this.#try()
   }
 
   /** Tries again what has failed, with the same key: it is published once, also where the first try was stored. Else nothing. */
   retry(): void {
-    if (this.#status !== 'failed') return
-    this.#status = 'pending'
-    this.#error = undefined
-    this.#settled = this.#try()
+    if (this.status !== 'failed') return
+    this.status = 'pending'
+    this.error = undefined
+    this.settled = this.#try()
     this.#onChange.tell(this)
   }
 
@@ -77,11 +63,11 @@ export class OutgoingMessage<T> {
 
   async #try(): Promise<this> {
     try {
-      this.#message = await this.#publish(this.payload, this.#options)
-      this.#status = 'sent'
+      this.message = await this.#publish(this.payload, this.#options)
+      this.status = 'sent'
     } catch (error) {
-      this.#error = carillonError(error)
-      this.#status = 'failed'
+      this.error = carillonError(error)
+      this.status = 'failed'
     }
     this.#onChange.tell(this)
     return this

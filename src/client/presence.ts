@@ -57,12 +57,12 @@ export interface PresenceEntry<State = unknown> extends PresenceView<State> {
 /** A subscription to who is in a topic, with which this client may be there itself. */
 export class Presence<State> implements PresenceEntry<State> {
   state: State | undefined
+  members: readonly PresenceMember<State>[] = []
   readonly #topic: string
   readonly #timeout: number
   readonly #operation: StandingOperation
   readonly #listeners: Listeners<Parameters<PresenceListener<State>>>
   #present: Present<PresenceMember<State>> = new Map()
-  #members: readonly PresenceMember<State>[] = []
   /** Resolves when everyone is known, this client included if it has entered. */
   #synced = defer<Connection>()
   #isSynced = false
@@ -90,10 +90,6 @@ export class Presence<State> implements PresenceEntry<State> {
       },
     })
     this.#operation.start()
-  }
-
-  get members(): readonly PresenceMember<State>[] {
-    return this.#members
   }
 
   onChange(listener: PresenceListener<State>): () => void {
@@ -125,10 +121,10 @@ export class Presence<State> implements PresenceEntry<State> {
 
   #apply(change: PresenceChange<State>, connection: Connection): void {
     this.#present = applyPresence(this.#present, change)
-    this.#members = [...this.#present.values()]
+    this.members = [...this.#present.values()]
     this.#isSynced = true // the first event is a SYNC
     this.#synced.resolve(connection)
-    this.#listeners.tell(this.#members, change)
+    this.#listeners.tell(this.members, change)
   }
 
   #lose(): void {

@@ -11,7 +11,7 @@ interface Published {
 
 /** Publishes all of them or none, in this order, and resolves them with their stored messages. */
 export async function publishNow(
-  connector: Connector,
+  connector: Readonly<Connector>,
   jobs: readonly PublishJob[],
   deadline: number,
 ): Promise<void> {

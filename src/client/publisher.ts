@@ -36,7 +36,7 @@ export function publisher(context: Context): Publish {
 }
 
 /** Waits for the first connection only: what was to be seen at once is of no use later. */
-function fanOut(connector: Connector, job: PublishJob): void {
+function fanOut(connector: Readonly<Connector>, job: PublishJob): void {
   if (!connector.connection && connector.wasConnected) job.reject(job.failure)
   else publishNow(connector, [job], job.deadline).catch((error) => job.reject(error))
 }

@@ -6,7 +6,7 @@ import { pause } from './timing.ts'
 /** Waits until another try may be better; rejects with the error where none will be by the deadline. */
 export type Recover = (error: CarillonError, failures: number, deadline: number) => Promise<void>
 
-export function recoverer(connector: Connector, backoff?: BackoffOptions): Recover {
+export function recoverer(connector: Readonly<Connector>, backoff?: BackoffOptions): Recover {
   return async (error, failures, deadline) => {
     const { code, retryable, retryAfterMs } = error
     if (connector.end) throw connector.end

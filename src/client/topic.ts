@@ -7,7 +7,7 @@ import { type HistoryOptions, type Page, type ReplayOptions, readPage, replay } 
 import { Inbox } from './inbox.ts'
 import type { Message } from './message.ts'
 import { MessageStream } from './message-stream.ts'
-import { OutgoingMessage } from './outgoing-message.ts'
+import { Outgoing, type OutgoingMessage } from './outgoing-message.ts'
 import { Presence, type PresenceEntry, type PresenceView } from './presence.ts'
 import type { PublishOptions } from './publish-options.ts'
 import type { Publish } from './publisher.ts'
@@ -55,7 +55,7 @@ export class Topic<T = unknown> {
 
   /** Publishes a message that can be shown at once: its `status` says what has become of it. */
   send(payload: T, options: PublishOptions = {}): OutgoingMessage<T> {
-    return new OutgoingMessage(
+    return new Outgoing(
       { topic: this.name, payload, options },
       (own, ownOptions) => this.publish(own, ownOptions),
       this.#context.report,
