@@ -1,6 +1,5 @@
 import { createClient } from 'graphql-ws/client'
 import { type Loss, lossOf } from './close.ts'
-import { defer } from './deferred.ts'
 import { CarillonError, serverError } from './error.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Settings } from './settings.ts'
@@ -17,33 +16,39 @@ export interface Operation {
 
 /** What becomes of an operation: data, and then one of the others, once. */
 export interface Sink {
-  data(data: Record<string, unknown>): void
+  next(data: Record<string, unknown>): void
   /** The server refused it, or has ended it. */
-  refused(error: CarillonError): void
+  error(error: CarillonError): void
   /** The connection was lost under it. */
   lost(error: CarillonError): void
 }
 
+export interface ConnectionParts {
+  /** The payload of `connection_init`. */
+  readonly params: Record<string, unknown>
+  /** The server has let it in. */
+  readonly onOpen: () => void
+  /** It is over, opened or not; told once, before its operations. */
+  readonly onLost: (loss: Loss) => void
+}
+
 /** One connection from its beginning to its end; there is no second life to it. Nothing of it is heard afterwards. */
 export class Connection {
-  /** Whether the server has let it in, and it is not lost yet. */
-  isOpen = false
   readonly #client: ReturnType<typeof createClient>
   readonly #sinks = new Set<Sink>()
   readonly #heartbeat: Heartbeat
-  readonly #opened = defer<boolean>()
-  readonly #lost = defer<Loss>()
+  readonly #onLost: (loss: Loss) => void
   readonly #cancelTimeout: () => void
   #socket: Socket | undefined
   #id = ''
   #isLost = false
 
-  /** @param connectionParams the payload of `connection_init` */
-  constructor(settings: Settings, connectionParams: Record<string, unknown>) {
+  constructor(settings: Settings, { params, onOpen, onLost }: ConnectionParts) {
     const { url, webSocketImpl, connectTimeout } = settings
     const onSilent = () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.'))
-    const onLost = (event: unknown) => this.#lose(event)
+    const lose = (event: unknown) => this.#lose(event)
     const ping = () => sendTo(this.#socket, '{"type":"ping"}')
+    this.#onLost = onLost
     this.#heartbeat = new Heartbeat({ ...settings, ping, onSilent })
     this.#cancelTimeout = after(connectTimeout, onSilent)
     this.#client = createClient({
@@ -55,32 +60,21 @@ export class Connection {
         },
         (error) => this.abandon(error),
       ),
-      connectionParams,
+      connectionParams: params,
       lazy: false,
       retryAttempts: 0,
-      onNonLazyError: onLost,
+      onNonLazyError: lose,
       generateID: () => this.#id,
       on: {
         connected: () => {
           this.#cancelTimeout()
-          this.isOpen = true
-          this.#opened.resolve(true)
+          onOpen()
         },
         message: () => this.#heartbeat.hear(),
-        error: onLost,
-        closed: onLost,
+        error: lose,
+        closed: lose,
       },
     })
-  }
-
-  /** Resolves once the server has let it in; with false where it was lost before. */
-  opened(): Promise<boolean> {
-    return this.#opened.promise
-  }
-
-  /** Resolves with why, once it is lost. */
-  lost(): Promise<Loss> {
-    return this.#lost.promise
   }
 
   /** Answers how to end the operation. What is ended is told nothing more. */
@@ -92,14 +86,14 @@ export class Connection {
     this.#id = id
     this.#sinks.add(sink)
     const refuse = (error: CarillonError) => {
-      if (this.#sinks.delete(sink)) sink.refused(error)
+      if (this.#sinks.delete(sink)) sink.error(error)
     }
     const unsubscribe = this.#client.subscribe<Record<string, unknown>>(
       { query, variables },
       {
         next: ({ data, errors }) => {
           if (errors !== undefined || !data) refuse(serverError(errors))
-          else if (this.#sinks.has(sink)) sink.data(data)
+          else if (this.#sinks.has(sink)) sink.next(data)
         },
         error: (errors) => {
           if (Array.isArray(errors)) refuse(serverError(errors)) // else it is the end of the connection
@@ -135,15 +129,13 @@ export class Connection {
   #lose(event: unknown): void {
     if (this.#isLost) return
     this.#isLost = true
-    this.isOpen = false
     this.#heartbeat.stop()
     this.#cancelTimeout()
     this.#client.dispose()?.catch?.(() => {}) // so that graphql-ws does not connect again; it may not be connected
     const loss = lossOf(event)
     const sinks = [...this.#sinks]
     this.#sinks.clear()
-    this.#opened.resolve(false)
-    this.#lost.resolve(loss)
+    this.#onLost(loss)
     for (const sink of sinks) sink.lost(loss.error)
   }
 }

@@ -28,13 +28,15 @@ export class Connector {
   reason: CarillonError | undefined
   /** Why it is closed; undefined while it is not. */
   end: CarillonError | undefined
+  /** The one that is open; undefined while there is none. */
+  connection: Connection | undefined
   /** Whether there has been a connection. */
   wasConnected = false
   readonly #settings: Settings
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
-  /** The newest one, which may not be open yet, or no longer. */
-  #connection: Connection | undefined
+  /** Which may not be open yet, or no longer. */
+  #newest: Connection | undefined
   #next = defer<Connection>()
   #failures = 0
   #refusals = 0
@@ -47,11 +49,6 @@ export class Connector {
     this.#settings = settings
     this.stateChanges = new Listeners(settings.report)
     this.connections = new Listeners(settings.report)
-  }
-
-  /** The one that is open; undefined while there is none. */
-  get connection(): Connection | undefined {
-    return this.#connection?.isOpen ? this.#connection : undefined
   }
 
   /** Connects, and stays connected. Idempotent. */
@@ -117,20 +114,29 @@ export class Connector {
   async #connectOnce(): Promise<Loss> {
     const { clientId, connectionParams, token: ask } = this.#settings
     const token = await resolved(ask)
-    const params = { clientId, ...resolved(connectionParams), token }
-    const connection = new Connection(this.#settings, params)
-    this.#connection = connection
+    const lost = defer<Loss>()
+    let openedAt = Number.POSITIVE_INFINITY
+    const connection = new Connection(this.#settings, {
+      params: { clientId, ...resolved(connectionParams), token },
+      onOpen: () => {
+        openedAt = performance.now()
+        this.#open(connection, token)
+      },
+      onLost: (loss) => {
+        this.connection = undefined
+        this.#cancelRenewal()
+        if (performance.now() - openedAt > STABLE_MS) this.#failures = 0
+        lost.resolve(loss)
+      },
+    })
+    this.#newest = connection
     if (this.end) connection.close()
-    if (await connection.opened()) this.#open(connection, token)
-    const openedAt = performance.now()
-    const loss = await connection.lost()
-    this.#cancelRenewal()
-    if (performance.now() - openedAt > STABLE_MS) this.#failures = 0
-    return loss
+    return lost.promise
   }
 
   #open(connection: Connection, token: string | undefined): void {
     const { resolve } = this.#next
+    this.connection = connection
     this.#next = defer()
     this.#refusals = 0
     this.reason = undefined
@@ -166,7 +172,7 @@ export class Connector {
     this.#cancelRenewal()
     this.#goOn()
     this.connections.tell(undefined)
-    this.#connection?.close()
+    this.#newest?.close()
     this.#next.reject(error)
     this.#enter('closed')
   }
@@ -189,7 +195,7 @@ export class Connector {
       const deadline = deadlineIn(connectTimeout)
       await runOnce(connection, DOCUMENTS.refreshToken, { token }, deadline)
       this.#cancelRenewal()
-      if (connection.isOpen) this.#scheduleRenewal(token)
+      if (connection === this.connection) this.#scheduleRenewal(token)
       return true
     } catch (error) {
       if (carillonError(error).code === 'UNAUTHENTICATED') connection.abandon(error)

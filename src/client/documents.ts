@@ -27,10 +27,10 @@ export const DOCUMENTS = {
     'publishMany{message{...M}}',
     MESSAGE,
   ),
-  refreshToken: operation('mutation RefreshToken($token:String!)', 'refreshToken{expiresAt}'),
+  refreshToken: operation('mutation RefreshToken($token:String!)', 'refreshToken{__typename}'),
   updatePresence: operation(
     'mutation UpdatePresence($topic:TopicName!,$state:JSON)',
-    'updatePresence{userId}',
+    'updatePresence{__typename}',
   ),
 } as const
 

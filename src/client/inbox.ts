@@ -150,9 +150,7 @@ export class Inbox {
 
 /** What is missing is told to somebody, always. */
 const reject: NonNullable<SubscribeOptions['onGap']> = (gap) => {
-  const { fromSequence, toSequence, topic } = gap
-  const text = `Messages ${fromSequence} to ${toSequence} of ${topic} are gone.`
-  throw new CarillonError('CURSOR_EXPIRED', text, { gap })
+  throw new CarillonError('CURSOR_EXPIRED', 'Messages are no longer kept.', { gap })
 }
 
 function isMessage(event: TopicEvent): event is MessageEvent {

@@ -80,7 +80,7 @@ export class Presence<State> implements PresenceEntry<State> {
     this.#listeners = new Listeners(context.report)
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.presence,
-      variables: () => ({ topics: [topic], enter: entered && this.#saying }),
+      variables: () => ({ topics: [topic], enter: entered && { state: this.state ?? null } }),
       onData: ({ presence }, connection) =>
         this.#apply(presence as PresenceChange<State>, connection), // as the document says
       onLost: () => this.#lose(),
@@ -115,10 +115,6 @@ export class Presence<State> implements PresenceEntry<State> {
     this.leave()
   }
 
-  get #saying(): { readonly state: unknown } {
-    return { state: this.state ?? null }
-  }
-
   #apply(change: PresenceChange<State>, connection: Connection): void {
     this.#present = applyPresence(this.#present, change)
     this.members = [...this.#present.values()]
@@ -134,7 +130,7 @@ export class Presence<State> implements PresenceEntry<State> {
 
   async #say(deadline: number): Promise<void> {
     const connection = await this.#synced.promise
-    const variables = { topic: this.#topic, ...this.#saying }
+    const variables = { topic: this.#topic, state: this.state ?? null }
     try {
       await runOnce(connection, DOCUMENTS.updatePresence, variables, deadline)
     } catch (error) {

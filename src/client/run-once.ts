@@ -18,8 +18,8 @@ export function runOnce<Data>(
   const stop = connection.run(
     { query, variables },
     {
-      data: (data) => resolve(data as Data), // as the document says
-      refused: reject,
+      next: (data) => resolve(data as Data), // as the document says
+      error: reject,
       lost: ({ cause }) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
     },
   )

@@ -59,11 +59,11 @@ export class StandingOperation {
     this.#stop = connection.run(
       { query, variables: variables(), id: this.#id },
       {
-        data: (data) => {
+        next: (data) => {
           this.#failures = 0
           onData(data, connection)
         },
-        refused: (error) => this.#recover(error),
+        error: (error) => this.#recover(error),
         lost: onLost,
       },
     )

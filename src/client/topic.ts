@@ -64,10 +64,9 @@ export class Topic<T = unknown> {
 
   /** Tells a handler of each message, once and in order, through every lost connection. */
   subscribe(handler: MessageHandler<T>, options: SubscribeOptions = {}): Subscription {
-    if (!Number.isInteger(options.limit ?? 1) || (options.limit ?? 1) < 1) {
-      throw new CarillonError('INVALID_LIMIT')
-    }
-    this.#consumer = options.consumer ?? this.#consumer
+    const { limit = 1, consumer = this.#consumer } = options
+    if (!Number.isInteger(limit) || limit < 1) throw new CarillonError('INVALID_LIMIT')
+    this.#consumer = consumer
     const inbox = new Inbox(handler as MessageHandler<unknown>, options, {
       ...this.#context,
       join: (self, start) => this.#context.join(this.name, self, start),

@@ -19,22 +19,17 @@ export function onWake(wake: () => void): () => void {
   const show = () => {
     if (document?.visibilityState !== 'hidden') wake()
   }
-  const stopClock = onClockJump(wake)
+  let last = Date.now()
+  const clock = setInterval(() => {
+    const now = Date.now()
+    if (now - last > TICK_MS + ASLEEP_MS) wake()
+    last = now
+  }, TICK_MS)
   const listening = new AbortController()
   for (const type of ['online', 'pageshow']) scope.addEventListener?.(type, wake, listening)
   document?.addEventListener?.('visibilitychange', show, listening)
   return () => {
     listening.abort()
-    stopClock()
+    clearInterval(clock)
   }
-}
-
-function onClockJump(wake: () => void): () => void {
-  let last = Date.now()
-  const timer = setInterval(() => {
-    const now = Date.now()
-    if (now - last > TICK_MS + ASLEEP_MS) wake()
-    last = now
-  }, TICK_MS)
-  return () => clearInterval(timer)
 }
