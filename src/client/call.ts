@@ -1,5 +1,6 @@
 import type { Context } from './context.ts'
 import { type CarillonError, carillonError } from './error.ts'
+import { recover } from './recover.ts'
 import { runOnce } from './run-once.ts'
 import { deadlineIn } from './timing.ts'
 
@@ -26,7 +27,7 @@ export function caller(context: Context): Call {
         const error = carillonError(thrown)
         if (error.code === 'NOT_CONNECTED') throw last ?? error
         last = error
-        await context.recover(error, failures, deadline)
+        await recover(context, error, { failures, deadline })
       }
     }
   }

@@ -5,7 +5,6 @@ import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
 import { feeds } from './feeds.ts'
 import { publisher } from './publisher.ts'
-import { recoverer } from './recover.ts'
 import { settingsOf } from './settings.ts'
 import type { ConnectionState, StateChange } from './state.ts'
 import { Topic, type TopicContext } from './topic.ts'
@@ -19,9 +18,7 @@ export class CarillonClient {
   /** @throws TypeError where the address is none, CarillonError INVALID_INPUT where there is no class of WebSockets */
   constructor(options: ClientOptions) {
     const settings = settingsOf(options)
-    const connector = new Connector(settings)
-    const recover = recoverer(connector, settings.backoff)
-    const context: Context = { ...settings, connector, recover }
+    const context: Context = { ...settings, connector: new Connector(settings) }
     this.clientId = settings.clientId
     this.#context = {
       ...context,

@@ -3,7 +3,7 @@ import { type Loss, lossOf } from './close.ts'
 import { CarillonError, serverError } from './error.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Settings } from './settings.ts'
-import { type Socket, sendTo, shown } from './socket.ts'
+import { type Socket, shown } from './socket.ts'
 import { after } from './timing.ts'
 import { uniqueId } from './unique-id.ts'
 
@@ -36,7 +36,7 @@ export interface ConnectionParts {
 export class Connection {
   readonly #client: ReturnType<typeof createClient>
   readonly #sinks = new Set<Sink>()
-  readonly #heartbeat: Heartbeat
+  #heartbeat: Heartbeat | undefined
   readonly #onLost: (loss: Loss) => void
   readonly #cancelTimeout: () => void
   #socket: Socket | undefined
@@ -47,9 +47,8 @@ export class Connection {
     const { url, webSocketImpl, connectTimeout } = settings
     const onSilent = () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.'))
     const lose = (event: unknown) => this.#lose(event)
-    const ping = () => sendTo(this.#socket, '{"type":"ping"}')
+    const ping = () => this.#socket?.send('{"type":"ping"}')
     this.#onLost = onLost
-    this.#heartbeat = new Heartbeat({ ...settings, ping, onSilent })
     this.#cancelTimeout = after(connectTimeout, onSilent)
     this.#client = createClient({
       url,
@@ -67,10 +66,12 @@ export class Connection {
       generateID: () => this.#id,
       on: {
         connected: () => {
+          if (this.#isLost) return
           this.#cancelTimeout()
+          this.#heartbeat = new Heartbeat({ ...settings, ping, onSilent })
           onOpen()
         },
-        message: () => this.#heartbeat.hear(),
+        message: () => this.#heartbeat?.hear(),
         error: lose,
         closed: lose,
       },
@@ -110,7 +111,7 @@ export class Connection {
 
   /** Asks whether the server is still there. */
   probe(): void {
-    this.#heartbeat.probe()
+    this.#heartbeat?.probe()
   }
 
   /** Ends it for a reason of this side, without waiting for the other. */
@@ -123,13 +124,13 @@ export class Connection {
   /** Says goodbye. */
   close(): void {
     this.#lose(new CarillonError('NOT_CONNECTED'))
-    this.#socket?.close(1000, 'Normal Closure')
+    this.#socket?.close(1000)
   }
 
   #lose(event: unknown): void {
     if (this.#isLost) return
     this.#isLost = true
-    this.#heartbeat.stop()
+    this.#heartbeat?.stop()
     this.#cancelTimeout()
     this.#client.dispose()?.catch?.(() => {}) // so that graphql-ws does not connect again; it may not be connected
     const loss = lossOf(event)

@@ -1,9 +1,7 @@
 import type { Connector } from './connector.ts'
-import type { Recover } from './recover.ts'
 import type { Settings } from './settings.ts'
 
 /** What the parts of one client share. */
 export interface Context extends Settings {
   readonly connector: Readonly<Connector>
-  readonly recover: Recover
 }

@@ -18,6 +18,10 @@ export interface InboxContext {
  * leaves it when too much waits, and comes back behind the last message that it has handled, to read from the log what it missed.
  */
 export class Inbox {
+  /** Messages a second; undefined for all. */
+  readonly limit: number | undefined
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>
   readonly #handler: MessageHandler<unknown>
   readonly #options: SubscribeOptions
   readonly #context: InboxContext
@@ -35,6 +39,8 @@ export class Inbox {
 
   constructor(handler: MessageHandler<unknown>, options: SubscribeOptions, context: InboxContext) {
     const { limit } = options
+    this.limit = limit
+    this.ended = this.#ended.promise
     this.#handler = handler
     this.#options = options
     this.#context = context
@@ -42,29 +48,16 @@ export class Inbox {
     this.#leave = context.join(this, options)
   }
 
-  /** Messages a second; undefined for all. */
-  get limit(): number | undefined {
-    return this.#options.limit
-  }
-
-  /** Resolves when it has ended. */
-  get ended(): Promise<void> {
-    return this.#ended.promise
-  }
-
   /** Begins at the present of others who are there already; where they stand, if that is the present. */
   join(cursor: string | undefined): void {
-    this.#awaitsPresent = !cursor
+    this.#awaitsPresent = true
     // Nobody is told before who subscribes has got the subscription.
-    if (cursor) {
-      this.#waiting.push({ __typename: 'CaughtUpEvent', cursor })
-      void this.#drain(Promise.resolve())
-    }
+    if (cursor) queueMicrotask(() => this.push({ __typename: 'CaughtUpEvent', cursor }))
   }
 
   /** @param wireLimit what the server lets through already, in messages a second */
-  push(event: TopicEvent, wireLimit: number | undefined | null): void {
-    if (this.#awaitsPresent && event.__typename !== 'CaughtUpEvent') return
+  push(event: TopicEvent, wireLimit?: number | null): void {
+    if (this.#isEnded || (this.#awaitsPresent && event.__typename !== 'CaughtUpEvent')) return
     this.#awaitsPresent = false
     const throttle = this.#throttle
     if (!isMessage(event)) throttle?.flush()
@@ -105,9 +98,8 @@ export class Inbox {
     return false
   }
 
-  async #drain(work?: unknown): Promise<void> {
+  async #drain(): Promise<void> {
     this.#isBusy = true
-    if (work) await work
     for (let event = this.#waiting.shift(); event; event = this.#waiting.shift()) {
       try {
         const told = passThrough(this.#place, event)

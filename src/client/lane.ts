@@ -2,6 +2,7 @@ import type { Context } from './context.ts'
 import { type CarillonError, carillonError } from './error.ts'
 import { type PublishJob, pending } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
+import { recover } from './recover.ts'
 
 /** Messages that are published together at most: what a server takes by default. */
 const MAX_BATCH = 100
@@ -15,7 +16,7 @@ const MAX_BATCH_TEXT = 1024 * 1024
  */
 export type Lane = (job: PublishJob) => void
 
-export function openLane({ connector, recover }: Context): Lane {
+export function openLane(context: Context): Lane {
   let waiting: PublishJob[] = []
   let isRunning = false
   let maxBatch = MAX_BATCH
@@ -26,7 +27,7 @@ export function openLane({ connector, recover }: Context): Lane {
     for (let batch = next(); batch.length > 0; batch = next()) {
       const deadline = Math.max(...batch.map((job) => job.deadline))
       try {
-        await publishNow(connector, batch, deadline)
+        await publishNow(context.connector, batch, deadline)
         failures = 0
       } catch (error) {
         await retry(pending(batch), carillonError(error), deadline)
@@ -54,11 +55,11 @@ export function openLane({ connector, recover }: Context): Lane {
     // So many at once may be more than ever passes.
     if (error.code === 'RATE_LIMIT_EXCEEDED') maxBatch = Math.ceil(jobs.length / 2) || 1
     try {
-      await recover(error, failures++, deadline)
+      await recover(context, error, { failures: failures++, deadline })
     } catch {
       failures = 0
       if (jobs.length > 1 && isAnswer && !error.retryable) maxBatch = 1
-      else for (const job of jobs) job.reject(connector.end ?? job.failure)
+      else for (const job of jobs) job.reject(context.connector.end ?? job.failure)
     }
   }
 

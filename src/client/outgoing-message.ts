@@ -1,8 +1,7 @@
 import { type CarillonError, carillonError } from './error.ts'
 import { Listeners, type ReportFault } from './listeners.ts'
 import type { Message } from './message.ts'
-import type { PublishOptions } from './publish-options.ts'
-import { uniqueId } from './unique-id.ts'
+import { keyed, type PublishOptions } from './publish-options.ts'
 
 export type OutgoingStatus = 'pending' | 'sent' | 'failed'
 
@@ -37,12 +36,11 @@ export class Outgoing<T> {
     publish: Publish<T>,
     report: ReportFault,
   ) {
-    const key = options.ephemeral ? undefined : (options.idempotencyKey ?? uniqueId())
     this.topic = topic
     this.payload = payload
-    this.idempotencyKey = key ?? null
     this.#publish = publish
-    this.#options = { ...options, idempotencyKey: key }
+    this.#options = keyed(options)
+    this.idempotencyKey = this.#options.idempotencyKey ?? null
     this.#onChange = new Listeners(report)
     this.settled = this.#try()
   }

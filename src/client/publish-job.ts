@@ -1,9 +1,7 @@
 import { defer } from './deferred.ts'
 import { CarillonError } from './error.ts'
 import type { Message } from './message.ts'
-import type { PublishOptions } from './publish-options.ts'
 import { after, deadlineIn } from './timing.ts'
-import { uniqueId } from './unique-id.ts'
 
 /** The longest JSON text of one publish, in characters: a frame that a server does not take would end the connection. */
 const MAX_TEXT = 4 * 1024 * 1024
@@ -20,25 +18,17 @@ export class PublishJob {
   failure = new CarillonError('NOT_CONNECTED')
   isSettled = false
   readonly #answer = defer<Message>()
+  /** The stored message, once the server has answered. */
+  readonly answer = this.#answer.promise
   readonly #cancelTimeout: () => void
 
   /** @throws CarillonError INVALID_PAYLOAD, PAYLOAD_TOO_LARGE */
-  constructor(
-    input: Record<string, unknown>,
-    { timeout, ...options }: PublishOptions,
-    timeoutMs: number,
-  ) {
-    const { ephemeral, idempotencyKey = ephemeral ? undefined : uniqueId() } = options
-    const text = encode({ ...input, ...options, idempotencyKey })
+  constructor(input: Record<string, unknown>, timeoutMs: number) {
+    const text = encode(input)
     this.input = JSON.parse(text)
     this.size = text.length
-    this.deadline = deadlineIn(timeout ?? timeoutMs)
-    this.#cancelTimeout = after(timeout ?? timeoutMs, () => this.reject(this.failure))
-  }
-
-  /** The stored message, once the server has answered. */
-  get answer(): Promise<Message> {
-    return this.#answer.promise
+    this.deadline = deadlineIn(timeoutMs)
+    this.#cancelTimeout = after(timeoutMs, () => this.reject(this.failure))
   }
 
   resolve(message: Message): void {

@@ -5,7 +5,7 @@ import { type Lane, openLane } from './lane.ts'
 import type { Message } from './message.ts'
 import { PublishJob } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
-import type { PublishOptions } from './publish-options.ts'
+import { keyed, type PublishOptions } from './publish-options.ts'
 
 /**
  * Publishes: what is durable in the order of its topic and until it is answered, what is ephemeral at once or not at all. Resolves with
@@ -21,7 +21,8 @@ export function publisher(context: Context): Publish {
     if (queued >= context.maxQueuedPublishes) {
       throw new CarillonError('NOT_CONNECTED', undefined, { limit: 'maxQueuedPublishes' })
     }
-    const job = new PublishJob({ topic, payload }, options, context.timeout)
+    const { timeout = context.timeout, ...input } = keyed(options)
+    const job = new PublishJob({ topic, payload, ...input }, timeout)
     queued++
     if (options.ephemeral) fanOut(context.connector, job)
     else {

@@ -1,6 +1,5 @@
 import type { ClientOptions } from './client-options.ts'
 import { CarillonError } from './error.ts'
-import type { ReportFault } from './listeners.ts'
 import type { WebSocketClass } from './socket.ts'
 import { uniqueId } from './unique-id.ts'
 import { socketUrl } from './url.ts'
@@ -15,7 +14,8 @@ export function settingsOf(options: ClientOptions) {
     url: socketUrl(options.url),
     webSocketImpl: options.webSocketImpl ?? platformWebSocket(),
     clientId: options.clientId ?? uniqueId(),
-    report: options.onError ?? logError,
+    // biome-ignore lint/suspicious/noConsole: where the application does not take errors, they have to be seen
+    report: options.onError ?? console.error,
     timeout: options.timeout ?? 10_000,
     connectTimeout: options.connectTimeout ?? 10_000,
     keepAlive: options.keepAlive ?? 10_000,
@@ -29,9 +29,4 @@ function platformWebSocket(): WebSocketClass {
   const { WebSocket } = globalThis as { WebSocket?: WebSocketClass }
   if (WebSocket) return WebSocket
   throw new CarillonError('INVALID_INPUT', 'Pass a `webSocketImpl`: there is no WebSocket here.')
-}
-
-const logError: ReportFault = (error) => {
-  // biome-ignore lint/suspicious/noConsole: where the application does not take errors, they have to be seen
-  console.error(error)
 }

@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import type { CarillonError } from './error.ts'
+import { recover } from './recover.ts'
 import { uniqueId } from './unique-id.ts'
 
 export interface StandingParts {
@@ -71,7 +72,7 @@ export class StandingOperation {
 
   #recover(error: CarillonError): void {
     const failures = this.#failures++
-    this.#context.recover(error, failures, Number.POSITIVE_INFINITY).then(
+    recover(this.#context, error, { failures, deadline: Number.POSITIVE_INFINITY }).then(
       () => this.#resend(),
       () => {
         // The server is about to close the connection of who is not known; the next one has fresh credentials.

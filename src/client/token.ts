@@ -10,8 +10,8 @@ const MARGIN_MS = 30_000
  * In how many milliseconds to renew a token, while it still holds. Undefined where it does not say when it runs out,
  * or has by the clock of this machine, which may be wrong: then the server decides.
  */
-export function renewalInMs(token: string, now = Date.now()): number | undefined {
-  const left = expiryOf(token) - now
+export function renewalInMs(token: string): number | undefined {
+  const left = expiryOf(token) - Date.now()
   return left > 0 ? Math.max(MIN_WAIT_MS, left - Math.min(left / 3, MARGIN_MS)) : undefined
 }
 
