@@ -90,7 +90,7 @@ export class Connector {
 
   /** For good. Idempotent. */
   close(): void {
-    this.#finish(new CarillonError('NOT_CONNECTED', 'The client is closed.', { retryable: false }))
+    this.#finish()
   }
 
   async #run(): Promise<void> {
@@ -98,7 +98,7 @@ export class Connector {
       this.#enter(this.wasConnected ? 'resuming' : 'connecting')
       const { error, isFatal } = await this.#connectOnce().catch(lossOf)
       if (this.end) return
-      if (isFatal || this.#isRefused(error)) return this.#finish(error, error)
+      if (isFatal || this.#isRefused(error)) return this.#finish(error)
       const pauseMs = backoffMs(this.#failures++, this.#settings.backoff)
       this.reason = error
       this.#enter('offline', pauseMs)
@@ -164,16 +164,17 @@ export class Connector {
     this.stateChanges.tell({ state, previous, reason: this.reason, retryInMs })
   }
 
-  #finish(error: CarillonError, reason?: CarillonError): void {
+  #finish(reason?: CarillonError): void {
     if (this.end) return
-    this.end = error
+    this.end =
+      reason ?? new CarillonError('NOT_CONNECTED', 'The client is closed.', { retryable: false })
     this.reason = reason
     this.#stopWaking?.()
     this.#cancelRenewal()
     this.#goOn()
     this.connections.tell(undefined)
     this.#newest?.close()
-    this.#next.reject(error)
+    this.#next.reject(this.end)
     this.#enter('closed')
   }
 

@@ -1,11 +1,10 @@
 import type { Context } from './context.ts'
 import { Feed } from './feed.ts'
-import type { Inbox } from './inbox.ts'
+import type { Inbox, InboxOptions } from './inbox.ts'
 import { cursorOf } from './message.ts'
-import type { SubscribeOptions } from './subscribe-options.ts'
 
 /** Lets a handler have the messages of a topic. Answers how to leave again. */
-export type Join = (topic: string, inbox: Inbox, options: SubscribeOptions) => () => void
+export type Join = (inbox: Inbox, options: InboxOptions) => () => void
 
 /** Where a feed begins for which nothing that was published before is wanted. */
 const PRESENT = JSON.stringify({})
@@ -16,15 +15,15 @@ const PRESENT = JSON.stringify({})
  */
 export function feeds(context: Context): Join {
   const byKey = new Map<string, readonly Feed[]>()
-  return (topic, inbox, { types, from, echo, last, consumer, after, snapshot }) => {
+  return (inbox, { topic, types, from, echo, last, consumer, after, snapshot }) => {
     const filters = { topics: [topic], types, from, echo }
     const start = { last, consumer, after: cursorOf(after), snapshot: snapshot && true }
     const key = JSON.stringify(filters)
     const begun = JSON.stringify(start)
     const alike = () => byKey.get(key) ?? []
-    const same = alike().find((feed) => feed.isFresh && feed.begun === begun)
-    const shared = same ?? (begun === PRESENT ? alike()[0] : undefined)
-    if (shared !== same) inbox.join(shared?.presentCursor)
+    const isPresent = begun === PRESENT
+    const shared = alike().find((feed) => isPresent || (feed.isFresh && feed.begun === begun))
+    if (shared && isPresent) inbox.join(shared.presentCursor)
     const feed =
       shared ??
       new Feed(context, {

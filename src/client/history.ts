@@ -58,7 +58,7 @@ export async function readPage<T>(
   const variables = { topic, ...rest, after: cursorOf(after), before: cursorOf(before) }
   const { messages } = await call<WirePage>(DOCUMENTS.history, variables, timeout)
   const { nodes, headSequence, pageInfo } = messages
-  const isForward = rest.first !== undefined || (after !== undefined && rest.last === undefined)
+  const isForward = rest.first ?? (after && rest.last === undefined)
   return {
     messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
     hasMore: isForward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage,

@@ -1,16 +1,20 @@
 import { defer } from './deferred.ts'
 import { CarillonError } from './error.ts'
 import { type MessageEvent, passThrough, type TopicEvent } from './event.ts'
+import type { Join } from './feeds.ts'
 import type { ReportFault } from './listeners.ts'
 import { Place } from './place.ts'
 import type { MessageHandler, SubscribeOptions } from './subscribe-options.ts'
 import { Throttle } from './throttle.ts'
 
+export interface InboxOptions extends SubscribeOptions {
+  readonly topic: string
+}
+
 export interface InboxContext {
   readonly maxWaitingMessages: number
   readonly report: ReportFault
-  /** Lets it have the messages of its topic. Answers how to leave again. */
-  join(inbox: Inbox, options: SubscribeOptions): () => void
+  readonly join: Join
 }
 
 /**
@@ -23,7 +27,7 @@ export class Inbox {
   /** Resolves when it has ended. */
   readonly ended: Promise<void>
   readonly #handler: MessageHandler<unknown>
-  readonly #options: SubscribeOptions
+  readonly #options: InboxOptions
   readonly #context: InboxContext
   readonly #throttle: Throttle<TopicEvent> | undefined
   readonly #ended = defer<void>()
@@ -37,7 +41,7 @@ export class Inbox {
   #awaitsPresent = false
   #leave = () => {}
 
-  constructor(handler: MessageHandler<unknown>, options: SubscribeOptions, context: InboxContext) {
+  constructor(handler: MessageHandler<unknown>, options: InboxOptions, context: InboxContext) {
     const { limit } = options
     this.limit = limit
     this.ended = this.#ended.promise
@@ -60,10 +64,12 @@ export class Inbox {
     if (this.#isEnded || (this.#awaitsPresent && event.__typename !== 'CaughtUpEvent')) return
     this.#awaitsPresent = false
     const throttle = this.#throttle
-    if (!isMessage(event)) throttle?.flush()
-    const isLimited = wireLimit === this.limit && !throttle?.isHolding
-    if (!throttle || !isMessage(event) || isLimited) this.#accept(event)
-    else throttle.offer(event)
+    if (throttle && isMessage(event) && (wireLimit !== this.limit || throttle.isHolding)) {
+      throttle.offer(event)
+    } else {
+      throttle?.flush()
+      this.#accept(event)
+    }
   }
 
   /** There is no more; because of an error, which is told. */

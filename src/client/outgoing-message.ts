@@ -2,10 +2,14 @@ import { type CarillonError, carillonError } from './error.ts'
 import { Listeners, type ReportFault } from './listeners.ts'
 import type { Message } from './message.ts'
 import { keyed, type PublishOptions } from './publish-options.ts'
+import type { Publish } from './publisher.ts'
 
 export type OutgoingStatus = 'pending' | 'sent' | 'failed'
 
-export type Publish<T> = (payload: T, options: PublishOptions) => Promise<Message<T>>
+export interface OutgoingContext {
+  readonly publish: Publish
+  readonly report: ReportFault
+}
 
 /**
  * A message that is shown before the server has it. The subscription delivers it, too, unless it has `echo: false`: it is the one with
@@ -27,21 +31,20 @@ export class Outgoing<T> {
   error: CarillonError | undefined
   /** Resolves with this, once it is sent or has failed; never rejects. */
   settled: Promise<this>
-  readonly #publish: Publish<T>
+  readonly #context: OutgoingContext
   readonly #options: PublishOptions
   readonly #onChange: Listeners<[OutgoingMessage<T>]>
 
   constructor(
     { topic, payload, options }: { topic: string; payload: T; options: PublishOptions },
-    publish: Publish<T>,
-    report: ReportFault,
+    context: OutgoingContext,
   ) {
     this.topic = topic
     this.payload = payload
-    this.#publish = publish
+    this.#context = context
     this.#options = keyed(options)
     this.idempotencyKey = this.#options.idempotencyKey ?? null
-    this.#onChange = new Listeners(report)
+    this.#onChange = new Listeners(context.report)
     this.settled = this.#try()
   }
 
@@ -61,7 +64,8 @@ export class Outgoing<T> {
 
   async #try(): Promise<this> {
     try {
-      this.message = await this.#publish(this.payload, this.#options)
+      const published = this.#context.publish(this.topic, this.payload, this.#options)
+      this.message = (await published) as Message<T> // as the caller says
       this.status = 'sent'
     } catch (error) {
       this.error = carillonError(error)

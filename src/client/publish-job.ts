@@ -53,13 +53,14 @@ export function pending(jobs: readonly PublishJob[]): PublishJob[] {
 }
 
 function encode(input: Record<string, unknown>): string {
-  let text = ''
+  let text: string | undefined
+  let cause: unknown
   try {
-    text = JSON.stringify(input)
-  } catch (cause) {
-    throw new CarillonError('INVALID_PAYLOAD', 'The payload is no JSON value.', { cause })
+    if (input.payload !== undefined) text = JSON.stringify(input)
+  } catch (thrown) {
+    cause = thrown
   }
+  if (!text) throw new CarillonError('INVALID_PAYLOAD', 'The payload is no JSON value.', { cause })
   if (text.length > MAX_TEXT) throw new CarillonError('PAYLOAD_TOO_LARGE')
-  if (input.payload === undefined) throw new CarillonError('INVALID_PAYLOAD')
   return text
 }

@@ -31,7 +31,7 @@ export class StandingOperation {
     this.#parts = parts
     this.#stopListening = connector.connections.add((connection) => {
       if (connection) this.#send(connection)
-      else this.#end(connector.reason && connector.end)
+      else this.#end(connector.reason)
     })
   }
 

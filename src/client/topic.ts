@@ -55,11 +55,7 @@ export class Topic<T = unknown> {
 
   /** Publishes a message that can be shown at once: its `status` says what has become of it. */
   send(payload: T, options: PublishOptions = {}): OutgoingMessage<T> {
-    return new Outgoing(
-      { topic: this.name, payload, options },
-      (own, ownOptions) => this.publish(own, ownOptions),
-      this.#context.report,
-    )
+    return new Outgoing({ topic: this.name, payload, options }, this.#context)
   }
 
   /** Tells a handler of each message, once and in order, through every lost connection. */
@@ -67,10 +63,8 @@ export class Topic<T = unknown> {
     const { limit = 1, consumer = this.#consumer } = options
     if (!Number.isInteger(limit) || limit < 1) throw new CarillonError('INVALID_LIMIT')
     this.#consumer = consumer
-    const inbox = new Inbox(handler as MessageHandler<unknown>, options, {
-      ...this.#context,
-      join: (self, start) => this.#context.join(this.name, self, start),
-    })
+    const request = { ...options, topic: this.name }
+    const inbox = new Inbox(handler as MessageHandler<unknown>, request, this.#context)
     const unsubscribe = () => inbox.end()
     return { unsubscribe, ended: inbox.ended, [Symbol.dispose]: unsubscribe }
   }
@@ -114,7 +108,7 @@ export class Topic<T = unknown> {
     { consumer = this.#consumer }: AckOptions = {},
   ): Promise<Consumer | undefined> {
     if (consumer === undefined) {
-      throw new CarillonError('INVALID_INPUT', 'Name the consumer that acknowledges.')
+      throw new CarillonError('INVALID_INPUT', 'There is no consumer that acknowledges.')
     }
     if (sequence === null || cursor === null) return undefined
     const ack = this.#acks.get(consumer) ?? acknowledger(this.#context.call, this.name, consumer)
