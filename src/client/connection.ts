@@ -20,7 +20,7 @@ export interface Sink {
   /** The server refused it, or has ended it. */
   error(error: CarillonError): void
   /** The connection was lost under it. */
-  lost(error: CarillonError): void
+  lost(cause?: CarillonError): void
 }
 
 export interface ConnectionParts {
@@ -44,16 +44,16 @@ export class Connection {
   #isLost = false
 
   constructor(settings: Settings, { params, onOpen, onLost }: ConnectionParts) {
-    const { url, webSocketImpl, connectTimeout } = settings
-    const onSilent = () => this.abandon(new CarillonError('NETWORK_ERROR', 'The server is silent.'))
+    const onSilent = () =>
+      this.abandon(new CarillonError('NETWORK_ERROR', 'The server has not answered in time.'))
     const lose = (event: unknown) => this.#lose(event)
     const ping = () => this.#socket?.send('{"type":"ping"}')
     this.#onLost = onLost
-    this.#cancelTimeout = after(connectTimeout, onSilent)
+    this.#cancelTimeout = after(settings.connectTimeout, onSilent)
     this.#client = createClient({
-      url,
+      url: settings.url,
       webSocketImpl: shown(
-        webSocketImpl,
+        settings.webSocketImpl,
         (socket) => {
           this.#socket = socket
         },
@@ -81,7 +81,7 @@ export class Connection {
   /** Answers how to end the operation. What is ended is told nothing more. */
   run({ query, variables, id = uniqueId() }: Operation, sink: Sink): () => void {
     if (this.#isLost) {
-      queueMicrotask(() => sink.lost(new CarillonError('NETWORK_ERROR')))
+      queueMicrotask(() => sink.lost())
       return () => {}
     }
     this.#id = id

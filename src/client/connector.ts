@@ -135,15 +135,14 @@ export class Connector {
   }
 
   #open(connection: Connection, token: string | undefined): void {
-    const { resolve } = this.#next
     this.connection = connection
+    this.#next.resolve(connection)
     this.#next = defer()
     this.#refusals = 0
     this.reason = undefined
     this.#behind.clear()
     this.#scheduleRenewal(token)
     this.connections.tell(connection)
-    resolve(connection)
     this.wasConnected = true
     this.#settle()
   }
@@ -179,7 +178,7 @@ export class Connector {
   }
 
   #scheduleRenewal(token: string | undefined): void {
-    const waitMs = token && renewalInMs(token)
+    const waitMs = renewalInMs(token)
     if (!waitMs) return
     this.#cancelRenewal = after(waitMs, async () => {
       // The old one still holds for a while: there is time for another try.

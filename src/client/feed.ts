@@ -27,6 +27,8 @@ export class Feed {
   readonly begun: string
   /** Whether nothing has come yet, so that another handler misses nothing. */
   isFresh = true
+  /** Where it stands, once it has come to the present; undefined before. */
+  presentCursor: string | undefined
   readonly #context: Context
   readonly #parts: FeedParts
   readonly #operation: StandingOperation
@@ -34,7 +36,6 @@ export class Feed {
   readonly #place: Place
   /** Undefined for none; null before it is on the wire. */
   #limit: number | undefined | null = null
-  #hasCaughtUp = false
 
   constructor(context: Context, parts: FeedParts) {
     this.begun = JSON.stringify(parts.start)
@@ -51,11 +52,6 @@ export class Feed {
         this.close()
       },
     })
-  }
-
-  /** Where it stands, once it has come to the present; undefined before. */
-  get presentCursor(): string | undefined {
-    return this.#hasCaughtUp ? this.#place.cursor : undefined
   }
 
   get inboxes(): readonly Inbox[] {
@@ -99,12 +95,11 @@ export class Feed {
   }
 
   #take(event: TopicEvent): void {
-    this.isFresh = false
-    if (event.__typename === 'CaughtUpEvent') {
-      this.#hasCaughtUp = true
-      this.#context.connector.markCaughtUp(this)
-    }
     const told = passThrough(this.#place, event)
+    const isCaughtUp = event.__typename === 'CaughtUpEvent'
+    this.isFresh = false
+    if (isCaughtUp || this.presentCursor) this.presentCursor = this.#place.cursor
+    if (isCaughtUp) this.#context.connector.markCaughtUp(this)
     if (!told) return
     for (const inbox of this.inboxes) inbox.push(told, this.#limit)
     this.#parts.onMoved(this)

@@ -7,7 +7,7 @@ import { cursorOf } from './message.ts'
 export type Join = (inbox: Inbox, options: InboxOptions) => () => void
 
 /** Where a feed begins for which nothing that was published before is wanted. */
-const PRESENT = JSON.stringify({})
+const PRESENT = '{}'
 
 /**
  * The subscriptions on the wire. Handlers of one topic with the same filters share one. A handler that begins elsewhere than at the

@@ -1,6 +1,8 @@
 import { type Deferred, defer } from './deferred.ts'
 import type { Message } from './message.ts'
 
+const DONE = { done: true, value: undefined } as const
+
 /** A loop over messages. A message counts as handled when the loop asks for the next one. */
 export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undefined> {
   readonly #waiting: Deferred<IteratorResult<Message<T>, undefined>>[] = []
@@ -49,7 +51,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
     this.#offered = undefined
     this.end()
     this.#onReturn()
-    return { done: true, value: undefined }
+    return DONE
   }
 
   [Symbol.asyncIterator](): this {
@@ -59,7 +61,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
   #finish(waiting: Deferred<IteratorResult<Message<T>, undefined>>): void {
     const error = this.#error
     this.#error = undefined // told once
-    if (error === undefined) waiting.resolve({ done: true, value: undefined })
+    if (error === undefined) waiting.resolve(DONE)
     else waiting.reject(error)
   }
 }

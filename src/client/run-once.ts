@@ -20,7 +20,7 @@ export function runOnce<Data>(
     {
       next: (data) => resolve(data as Data), // as the document says
       error: reject,
-      lost: ({ cause }) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
+      lost: (cause) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
     },
   )
   return within(deadline, 'ACK_TIMEOUT', promise).finally(stop)

@@ -108,7 +108,7 @@ export class Topic<T = unknown> {
     { consumer = this.#consumer }: AckOptions = {},
   ): Promise<Consumer | undefined> {
     if (consumer === undefined) {
-      throw new CarillonError('INVALID_INPUT', 'There is no consumer that acknowledges.')
+      throw new CarillonError('INVALID_INPUT', 'There is no consumer.')
     }
     if (sequence === null || cursor === null) return undefined
     const ack = this.#acks.get(consumer) ?? acknowledger(this.#context.call, this.name, consumer)
