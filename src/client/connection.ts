@@ -25,7 +25,7 @@ export interface Sink {
 
 export interface ConnectionParts {
   /** The payload of `connection_init`. */
-  readonly params: Record<string, unknown>
+  readonly connectionParams: Record<string, unknown>
   /** The server has let it in. */
   readonly onOpen: () => void
   /** It is over, opened or not; told once, before its operations. */
@@ -43,7 +43,7 @@ export class Connection {
   #id = ''
   #isLost = false
 
-  constructor(settings: Settings, { params, onOpen, onLost }: ConnectionParts) {
+  constructor(settings: Settings, { connectionParams, onOpen, onLost }: ConnectionParts) {
     const onSilent = () =>
       this.abandon(new CarillonError('NETWORK_ERROR', 'The server has not answered in time.'))
     const lose = (event: unknown) => this.#lose(event)
@@ -59,7 +59,7 @@ export class Connection {
         },
         (error) => this.abandon(error),
       ),
-      connectionParams: params,
+      connectionParams,
       lazy: false,
       retryAttempts: 0,
       onNonLazyError: lose,

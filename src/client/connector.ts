@@ -88,17 +88,12 @@ export class Connector {
     return this.#renewing
   }
 
-  /** For good. Idempotent. */
-  close(): void {
-    this.#finish()
-  }
-
   async #run(): Promise<void> {
     while (!this.end) {
       this.#enter(this.wasConnected ? 'resuming' : 'connecting')
       const { error, isFatal } = await this.#connectOnce().catch(lossOf)
       if (this.end) return
-      if (isFatal || this.#isRefused(error)) return this.#finish(error)
+      if (isFatal || this.#isRefused(error)) return this.close(error)
       const pauseMs = backoffMs(this.#failures++, this.#settings.backoff)
       this.reason = error
       this.#enter('offline', pauseMs)
@@ -117,7 +112,7 @@ export class Connector {
     const lost = defer<Loss>()
     let openedAt = Number.POSITIVE_INFINITY
     const connection = new Connection(this.#settings, {
-      params: { clientId, ...resolved(connectionParams), token },
+      connectionParams: { clientId, ...resolved(connectionParams), token },
       onOpen: () => {
         openedAt = performance.now()
         this.#open(connection, token)
@@ -163,7 +158,8 @@ export class Connector {
     this.stateChanges.tell({ state, previous, reason: this.reason, retryInMs })
   }
 
-  #finish(reason?: CarillonError): void {
+  /** For good; for a reason, if it was not wished for. Idempotent. */
+  close(reason?: CarillonError): void {
     if (this.end) return
     this.end =
       reason ?? new CarillonError('NOT_CONNECTED', 'The client is closed.', { retryable: false })

@@ -27,10 +27,10 @@ export const DOCUMENTS = {
     'publishMany{message{...M}}',
     MESSAGE,
   ),
-  refreshToken: operation('mutation RefreshToken($token:String!)', 'refreshToken{__typename}'),
+  refreshToken: operation('mutation RefreshToken($token:String!)', 'refreshToken{expiresAt}'),
   updatePresence: operation(
     'mutation UpdatePresence($topic:TopicName!,$state:JSON)',
-    'updatePresence{__typename}',
+    'updatePresence{userId}',
   ),
 } as const
 

@@ -45,9 +45,9 @@ export class Feed {
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.events,
       variables: () => this.#variables(),
-      onData: ({ events }) => this.#take(events as TopicEvent), // as the document says
-      onLost: () => context.connector.markBehind(this),
-      onEnd: (error) => {
+      next: ({ events }) => this.#take(events as TopicEvent), // as the document says
+      lost: () => context.connector.markBehind(this),
+      end: (error) => {
         for (const inbox of this.#inboxes) inbox.end(error)
         this.close()
       },

@@ -56,9 +56,9 @@ export async function readPage<T>(
   { timeout, after, before, ...rest }: HistoryOptions,
 ): Promise<Page<T>> {
   const variables = { topic, ...rest, after: cursorOf(after), before: cursorOf(before) }
-  const { messages } = await call<WirePage>(DOCUMENTS.history, variables, timeout)
-  const { nodes, headSequence, pageInfo } = messages
-  const isForward = rest.first ?? (after && rest.last === undefined)
+  const page = await call<WirePage>(DOCUMENTS.history, variables, timeout)
+  const { nodes, pageInfo, headSequence } = page.messages
+  const isForward = rest.first ?? (after && !rest.last)
   return {
     messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
     hasMore: isForward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage,

@@ -81,10 +81,10 @@ export class Presence<State> implements PresenceEntry<State> {
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.presence,
       variables: () => ({ topics: [topic], enter: entered && { state: this.state ?? null } }),
-      onData: ({ presence }, connection) =>
+      next: ({ presence }, connection) =>
         this.#apply(presence as PresenceChange<State>, connection), // as the document says
-      onLost: () => this.#lose(),
-      onEnd: (error) => {
+      lost: () => this.#lose(),
+      end: (error) => {
         this.leave()
         if (error) context.report(error)
       },

@@ -18,7 +18,7 @@ export async function publishNow(
   const connection = await connector.ready(deadline)
   const sent = pending(jobs)
   for (const job of sent) job.failure = new CarillonError('ACK_TIMEOUT')
-  const inputs = sent.map(({ input }) => input)
+  const inputs = sent.map((job) => job.input)
   const published = runOnce<Published>(connection, DOCUMENTS.publish, { inputs }, deadline)
   const { publishMany } = await published
   for (const [index, { message }] of publishMany.entries()) {

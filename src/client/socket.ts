@@ -29,7 +29,7 @@ export function shown(
         return socket
       } catch (error) {
         queueMicrotask(() => onFault(error))
-        return { readyState: 3, close: () => {}, send: () => {} }
+        return { readyState: 3, close: () => {} }
       }
     },
   })

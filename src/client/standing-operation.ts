@@ -8,11 +8,11 @@ export interface StandingParts {
   readonly query: string
   /** Asked for anew each time that it is sent. */
   readonly variables: () => Record<string, unknown>
-  readonly onData: (data: Record<string, unknown>, connection: Connection) => void
+  readonly next: (data: Record<string, unknown>, connection: Connection) => void
   /** It is not on the server for the moment, and will be again. */
-  readonly onLost: () => void
+  readonly lost: () => void
   /** It will never be again: the server refuses it, or the client is closed; then, if that was wished for, without an error. */
-  readonly onEnd: (error: CarillonError | undefined) => void
+  readonly end: (error: CarillonError | undefined) => void
 }
 
 /** A subscription of GraphQL that outlives connections: sent again on each, and where the server has ended it for the moment. */
@@ -54,18 +54,18 @@ export class StandingOperation {
   }
 
   #send(connection: Connection): void {
-    const { query, variables, onData, onLost } = this.#parts
+    const { query, variables, next, lost } = this.#parts
     this.#stop()
-    onLost()
+    lost()
     this.#stop = connection.run(
       { query, variables: variables(), id: this.#id },
       {
         next: (data) => {
           this.#failures = 0
-          onData(data, connection)
+          next(data, connection)
         },
         error: (error) => this.#recover(error),
-        lost: onLost,
+        lost,
       },
     )
   }
@@ -84,6 +84,6 @@ export class StandingOperation {
   #end(error: CarillonError | undefined): void {
     if (this.#isClosed) return
     this.close()
-    this.#parts.onEnd(error)
+    this.#parts.end(error)
   }
 }

@@ -107,10 +107,10 @@ export class Topic<T = unknown> {
     { sequence, cursor }: Pick<Message, 'sequence' | 'cursor'>,
     { consumer = this.#consumer }: AckOptions = {},
   ): Promise<Consumer | undefined> {
-    if (consumer === undefined) {
+    if (!consumer) {
       throw new CarillonError('INVALID_INPUT', 'There is no consumer.')
     }
-    if (sequence === null || cursor === null) return undefined
+    if (!sequence || !cursor) return undefined
     const ack = this.#acks.get(consumer) ?? acknowledger(this.#context.call, this.name, consumer)
     this.#acks.set(consumer, ack)
     return ack({ sequence, cursor })
