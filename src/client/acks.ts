@@ -28,7 +28,7 @@ export type Acknowledge = (acked: Acked) => Promise<Consumer | undefined>
 
 export function acknowledger(call: Call, topic: string, consumer: string): Acknowledge {
   let waiting: Acked | undefined
-  let answer: Promise<Consumer | undefined> = Promise.resolve(undefined)
+  let answer = Promise.resolve() as Promise<Consumer | undefined>
   const send = async () => {
     const input = { topic, consumer, cursor: waiting?.cursor }
     waiting = undefined

@@ -53,7 +53,7 @@ export class CarillonClient {
    * @throws CarillonError INVALID_TOPIC_NAME where it is not 1 to 128 characters out of `A-Z a-z 0-9 _ - : .`
    */
   topic<T = unknown>(name: string): Topic<T> {
-    if (!/^[\w\-:.]{1,128}$/.test(name)) throw new CarillonError('INVALID_TOPIC_NAME')
+    if (!/^[\w:.-]{1,128}$/.test(name)) throw new CarillonError('INVALID_TOPIC_NAME')
     return new Topic<T>(name, this.#context)
   }
 

@@ -134,9 +134,8 @@ export class Connection {
     this.#cancelTimeout()
     this.#client.dispose()?.catch?.(() => {}) // so that graphql-ws does not connect again; it may not be connected
     const loss = lossOf(event)
-    const sinks = [...this.#sinks]
-    this.#sinks.clear()
     this.#onLost(loss)
-    for (const sink of sinks) sink.lost(loss.error)
+    for (const sink of this.#sinks) sink.lost(loss.error)
+    this.#sinks.clear()
   }
 }

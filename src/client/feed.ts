@@ -54,13 +54,15 @@ export class Feed {
     })
   }
 
-  get inboxes(): readonly Inbox[] {
-    return [...this.#inboxes]
-  }
-
   add(...inboxes: readonly Inbox[]): void {
     for (const inbox of inboxes) this.#inboxes.add(inbox)
     this.#adapt()
+  }
+
+  /** Goes on for the handlers of another one, too, which ends. */
+  takeOver(other: Feed): void {
+    other.close()
+    this.add(...other.#inboxes)
   }
 
   /** Closes it where it was the last one. */
@@ -78,7 +80,7 @@ export class Feed {
 
   /** The wire takes the greatest of the limits; none, where a handler has none. */
   #adapt(): void {
-    const limits = this.inboxes.map(({ limit }) => limit ?? Number.POSITIVE_INFINITY)
+    const limits = [...this.#inboxes].map((inbox) => inbox.limit ?? Number.POSITIVE_INFINITY)
     const greatest = Math.max(...limits)
     const limit = greatest > MAX_WIRE_LIMIT ? undefined : greatest
     if (limit === this.#limit) return
@@ -101,7 +103,7 @@ export class Feed {
     if (isCaughtUp || this.presentCursor) this.presentCursor = this.#place.cursor
     if (isCaughtUp) this.#context.connector.markCaughtUp(this)
     if (!told) return
-    for (const inbox of this.inboxes) inbox.push(told, this.#limit)
+    for (const inbox of [...this.#inboxes]) inbox.push(told, this.#limit)
     this.#parts.onMoved(this)
   }
 }

@@ -48,8 +48,5 @@ export function feeds(context: Context): Join {
 function merge(feeds: readonly Feed[], { presentCursor }: Feed): void {
   if (feeds.length < 2 || !presentCursor) return
   const [kept, ...others] = feeds.filter((feed) => feed.presentCursor === presentCursor)
-  for (const other of others) {
-    other.close()
-    kept?.add(...other.inboxes)
-  }
+  for (const other of others) kept?.takeOver(other)
 }

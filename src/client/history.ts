@@ -60,10 +60,10 @@ export async function readPage<T>(
   const { nodes, pageInfo, headSequence } = page.messages
   const isForward = rest.first ?? (after && !rest.last)
   return {
-    messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
+    ...pageInfo,
     hasMore: isForward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage,
     headSequence,
-    ...pageInfo,
+    messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
   }
 }
 
@@ -77,7 +77,7 @@ export async function* replay<T>(
     signal?.throwIfAborted()
     const page = await readPage<T>(call, topic, { ...rest, first: pageSize, after: from })
     yield* page.messages
-    if (!page.hasNextPage || page.endCursor === null) return
+    if (!page.hasNextPage || !page.endCursor) return
     from = page.endCursor
   }
 }

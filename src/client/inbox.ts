@@ -118,9 +118,8 @@ export class Inbox {
     this.#isBusy = false
     if (this.#isFull && !this.#isEnded) {
       this.#isFull = false
-      const after = this.#place.cursor
-      const behind = { ...this.#options, after, last: undefined, consumer: undefined }
-      this.#leave = this.#context.join(this, behind)
+      const start = { after: this.#place.cursor, last: undefined, consumer: undefined }
+      this.#leave = this.#context.join(this, { ...this.#options, ...start })
     }
   }
 

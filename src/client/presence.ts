@@ -130,9 +130,9 @@ export class Presence<State> implements PresenceEntry<State> {
 
   async #say(deadline: number): Promise<void> {
     const connection = await this.#synced.promise
-    const variables = { topic: this.#topic, state: this.state ?? null }
+    const said = { topic: this.#topic, state: this.state ?? null }
     try {
-      await runOnce(connection, DOCUMENTS.updatePresence, variables, deadline)
+      await runOnce(connection, DOCUMENTS.updatePresence, said, deadline)
     } catch (error) {
       if (carillonError(error).code !== 'NETWORK_ERROR') throw error
       await this.#synced.promise // the next entrance says it

@@ -60,7 +60,7 @@ function encode(input: Record<string, unknown>): string {
   } catch (thrown) {
     cause = thrown
   }
-  if (!text) throw new CarillonError('INVALID_PAYLOAD', 'The payload is no JSON value.', { cause })
+  if (!text) throw new CarillonError('INVALID_PAYLOAD', 'The payload is not JSON.', { cause })
   if (text.length > MAX_TEXT) throw new CarillonError('PAYLOAD_TOO_LARGE')
   return text
 }

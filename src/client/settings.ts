@@ -28,5 +28,5 @@ export function settingsOf(options: ClientOptions) {
 function platformWebSocket(): WebSocketClass {
   const { WebSocket } = globalThis as { WebSocket?: WebSocketClass }
   if (WebSocket) return WebSocket
-  throw new CarillonError('INVALID_INPUT', 'There is no WebSocket: pass a `webSocketImpl`.')
+  throw new CarillonError('INVALID_INPUT', 'There is no WebSocket: pass webSocketImpl.')
 }
