@@ -23,8 +23,8 @@ const CODES: Readonly<Record<number, CarillonErrorCode>> = {
 /** What the close of a socket says, or its error, which has no reason. */
 export function lossOf(event: unknown): Loss {
   const { code = 0, reason } = event as { readonly code?: number; readonly reason?: string }
-  if (reason === undefined) return { error: carillonError(event), isFatal: false }
   const isFatal = FATAL.includes(code)
+  if (reason === undefined) return { error: carillonError(event), isFatal }
   const [, named = CODES[code] ?? 'NETWORK_ERROR', text = `${code} ${reason}`] =
     /^([A-Z_]+): (.*)/s.exec(reason) ?? []
   const retryable = !isFatal && code !== 4403

@@ -47,7 +47,6 @@ export class Connection {
     const onSilent = () =>
       this.abandon(new CarillonError('NETWORK_ERROR', 'The server has not answered in time.'))
     const lose = (event: unknown) => this.#lose(event)
-    const ping = () => this.#socket?.send('{"type":"ping"}')
     this.#onLost = onLost
     this.#cancelTimeout = after(settings.connectTimeout, onSilent)
     this.#client = createClient({
@@ -68,7 +67,11 @@ export class Connection {
         connected: () => {
           if (this.#isLost) return
           this.#cancelTimeout()
-          this.#heartbeat = new Heartbeat({ ...settings, ping, onSilent })
+          this.#heartbeat = new Heartbeat({
+            ...settings,
+            ping: () => this.#socket?.send('{"type":"ping"}'),
+            onSilent,
+          })
           onOpen()
         },
         message: () => this.#heartbeat?.hear(),
@@ -93,7 +96,7 @@ export class Connection {
       { query, variables },
       {
         next: ({ data, errors }) => {
-          if (errors !== undefined || !data) refuse(serverError(errors))
+          if (errors || !data) refuse(serverError(errors))
           else if (this.#sinks.has(sink)) sink.next(data)
         },
         error: (errors) => {

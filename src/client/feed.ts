@@ -48,8 +48,8 @@ export class Feed {
       next: ({ events }) => this.#take(events as TopicEvent), // as the document says
       lost: () => context.connector.markBehind(this),
       end: (error) => {
+        this.close() // first: who is told may subscribe again at once
         for (const inbox of this.#inboxes) inbox.end(error)
-        this.close()
       },
     })
   }
@@ -92,8 +92,8 @@ export class Feed {
     const { filters, start } = this.#parts
     const { cursor } = this.#place
     // Once it is somewhere, it goes on from there, whatever it began with.
-    const from = cursor ? { snapshot: start.snapshot, after: [cursor] } : start
-    return { ...filters, ...from, maxPerSecond: this.#limit }
+    const begin = cursor ? { snapshot: start.snapshot, after: [cursor] } : start
+    return { ...filters, ...begin, maxPerSecond: this.#limit }
   }
 
   #take(event: TopicEvent): void {

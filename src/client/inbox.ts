@@ -118,8 +118,9 @@ export class Inbox {
     this.#isBusy = false
     if (this.#isFull && !this.#isEnded) {
       this.#isFull = false
-      const start = { after: this.#place.cursor, last: undefined, consumer: undefined }
-      this.#leave = this.#context.join(this, { ...this.#options, ...start })
+      const { cursor: after } = this.#place
+      const behind = { ...this.#options, after, last: undefined, consumer: undefined }
+      this.#leave = this.#context.join(this, behind)
     }
   }
 

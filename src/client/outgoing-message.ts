@@ -19,6 +19,7 @@ export type OutgoingMessage<T> = Readonly<Outgoing<T>>
 
 export class Outgoing<T> {
   readonly topic: string
+  /** As it was given, not a copy: `retry()` publishes what it is then, so leave it as it is. */
   readonly payload: T
   /** Null for an ephemeral message. */
   readonly idempotencyKey: string | null

@@ -18,10 +18,10 @@ export function settingsOf(options: ClientOptions) {
     report: options.onError ?? console.error,
     timeout: options.timeout ?? 10_000,
     connectTimeout: options.connectTimeout ?? 10_000,
-    keepAlive: options.keepAlive ?? 10_000,
-    keepAliveTimeout: options.keepAliveTimeout ?? 5_000,
     maxQueuedPublishes: options.maxQueuedPublishes ?? 10_000,
     maxWaitingMessages: options.maxWaitingMessages ?? 1_000,
+    keepAlive: options.keepAlive ?? 10_000,
+    keepAliveTimeout: options.keepAliveTimeout ?? 5_000,
   }
 }
 
