@@ -1,4 +1,4 @@
-import type { Caller } from './caller.ts'
+import type { Call } from './call.ts'
 import { DOCUMENTS } from './documents.ts'
 
 /** How far a durable consumer has come in a topic. */
@@ -20,43 +20,26 @@ export interface Acked {
   readonly cursor: string
 }
 
-interface WaitingAck {
-  acked: Acked
-  readonly answer: Promise<Consumer>
-}
+/**
+ * The acknowledgements of one consumer in one topic. Those that come while one is under way become one: the furthest.
+ * @throws CarillonError CURSOR_EXPIRED where the numbering has started again, PERMISSION_DENIED, …
+ */
+export type Acknowledge = (acked: Acked) => Promise<Consumer | undefined>
 
-/** The acknowledgements of one consumer in one topic. Those that come while one is under way become one: the furthest. */
-export class Acks {
-  readonly #send: (cursor: string) => Promise<Consumer>
-  #waiting: WaitingAck | undefined
-  #last: Promise<unknown> = Promise.resolve()
-
-  constructor(caller: Caller, topic: string, consumer: string) {
-    this.#send = async (cursor) => {
-      const variables = { input: { topic, consumer, cursor } }
-      const { ack } = await caller.call<{ readonly ack: { readonly consumer: Consumer } }>(
-        DOCUMENTS.ack,
-        variables,
-      )
-      return ack.consumer
-    }
-  }
-
-  /** @throws CarillonError CURSOR_EXPIRED where the numbering has started again, PERMISSION_DENIED, … */
-  ack(acked: Acked): Promise<Consumer> {
-    const waiting = this.#waiting ?? this.#enqueue(acked)
-    if (acked.sequence > waiting.acked.sequence) waiting.acked = acked
-    return waiting.answer
-  }
-
-  #enqueue(acked: Acked): WaitingAck {
-    const answer = this.#last.then((): Promise<Consumer> => {
-      this.#waiting = undefined
-      return this.#send(waiting.acked.cursor)
+export function acknowledger(call: Call, topic: string, consumer: string): Acknowledge {
+  let waiting: Acked | undefined
+  let answer = Promise.resolve() as Promise<Consumer | undefined>
+  const send = async () => {
+    const input = { topic, consumer, cursor: waiting?.cursor }
+    waiting = undefined
+    const { ack } = await call<{ readonly ack: { readonly consumer: Consumer } }>(DOCUMENTS.ack, {
+      input,
     })
-    const waiting: WaitingAck = { acked, answer }
-    this.#waiting = waiting
-    this.#last = answer.catch(() => {}) // who acknowledges is told
-    return waiting
+    return ack.consumer
+  }
+  return (acked) => {
+    if (!waiting) answer = answer.then(send, send) // who asked for the one before is told of its failure
+    if (acked.sequence > (waiting?.sequence ?? 0)) waiting = acked
+    return answer
   }
 }

@@ -13,7 +13,6 @@ export interface BackoffOptions {
 export function backoffMs(
   failures: number,
   { baseMs = 250, maxMs = 20_000 }: BackoffOptions = {},
-  random: () => number = Math.random,
 ): number {
-  return random() * Math.min(maxMs, baseMs * 2 ** failures)
+  return Math.random() * Math.min(maxMs, baseMs * 2 ** failures)
 }

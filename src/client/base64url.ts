@@ -1,8 +1,8 @@
-/** The text of base64url, of which `atob` reads the older spelling; undefined where it is none. */
-export function decodeBase64url(text: string): string | undefined {
+/** The text of base64url, of which `atob` reads the older spelling; empty where it is none. */
+export function decodeBase64url(text: string): string {
   try {
-    return atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    return atob(text.replace(/-/g, '+').replace(/_/g, '/'))
   } catch {
-    return undefined // a text of somebody else, which says nothing
+    return '' // a text of somebody else, which says nothing
   }
 }

@@ -9,8 +9,7 @@ export interface Loss {
 
 /** After these, graphql-ws does not connect again, either. 4403 is none of them: fresh credentials may be let in. */
 const FATAL = [
-  1002, 1003, 1004, 1007, 1008, 1009, 1010, 1011, 1015, 4004, 4005, 4400, 4401, 4406, 4409, 4429,
-  4500,
+  1002, 1003, 1007, 1008, 1009, 1010, 1011, 1015, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500,
 ]
 
 /** What closes mean whose reason does not begin with a code of the catalogue. */
@@ -24,8 +23,8 @@ const CODES: Readonly<Record<number, CarillonErrorCode>> = {
 /** What the close of a socket says, or its error, which has no reason. */
 export function lossOf(event: unknown): Loss {
   const { code = 0, reason } = event as { readonly code?: number; readonly reason?: string }
-  if (reason === undefined) return { error: carillonError(event), isFatal: false }
   const isFatal = FATAL.includes(code)
+  if (reason === undefined) return { error: carillonError(event), isFatal }
   const [, named = CODES[code] ?? 'NETWORK_ERROR', text = `${code} ${reason}`] =
     /^([A-Z_]+): (.*)/s.exec(reason) ?? []
   const retryable = !isFatal && code !== 4403

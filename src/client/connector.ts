@@ -1,24 +1,16 @@
-import { type BackoffOptions, backoffMs } from './backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { type Loss, lossOf } from './close.ts'
-import { Connection, type ConnectionOptions } from './connection.ts'
+import { Connection } from './connection.ts'
 import { defer } from './deferred.ts'
 import { DOCUMENTS } from './documents.ts'
 import { CarillonError, carillonError } from './error.ts'
-import { Listeners, type ReportFault } from './listeners.ts'
+import { Listeners } from './listeners.ts'
 import { runOnce } from './run-once.ts'
+import type { Settings } from './settings.ts'
 import type { ConnectionState, StateChange } from './state.ts'
 import { after, deadlineIn, within } from './timing.ts'
 import { renewalInMs } from './token.ts'
 import { onWake } from './wake.ts'
-
-export interface ConnectorOptions extends Omit<ConnectionOptions, 'params'> {
-  /** Asked before each connection, and for fresh tokens. Undefined where there are none. */
-  readonly token: (() => Promise<string>) | undefined
-  /** Of `connection_init`, besides the token. */
-  readonly params: () => Record<string, unknown>
-  readonly backoff: BackoffOptions
-  readonly report: ReportFault
-}
 
 /** After so many refusals in a row, each with credentials asked for anew, the next one would be refused as well. */
 const MAX_REFUSALS = 3
@@ -31,16 +23,21 @@ export class Connector {
   readonly stateChanges: Listeners<[StateChange]>
   /** Told of each connection, when it is open; and once of none, when there will be no other. */
   readonly connections: Listeners<[Connection | undefined]>
-  readonly #options: ConnectorOptions
+  state: ConnectionState = 'offline'
+  /** Why the last connection or try failed; undefined while all is well, and after `close()`. */
+  reason: CarillonError | undefined
+  /** Why it is closed; undefined while it is not. */
+  end: CarillonError | undefined
+  /** The one that is open; undefined while there is none. */
+  connection: Connection | undefined
+  /** Whether there has been a connection. */
+  wasConnected = false
+  readonly #settings: Settings
   /** Who still gets what was missed. */
   readonly #behind = new Set<unknown>()
-  #state: ConnectionState = 'offline'
-  #reason: CarillonError | undefined
-  /** The newest one, which may not be open yet, or no longer. */
-  #connection: Connection | undefined
+  /** Which may not be open yet, or no longer. */
+  #newest: Connection | undefined
   #next = defer<Connection>()
-  #end: CarillonError | undefined
-  #wasConnected = false
   #failures = 0
   #refusals = 0
   #goOn = () => {}
@@ -48,39 +45,15 @@ export class Connector {
   #cancelRenewal = () => {}
   #renewing: Promise<boolean> | undefined
 
-  constructor(options: ConnectorOptions) {
-    this.#options = options
-    this.stateChanges = new Listeners(options.report)
-    this.connections = new Listeners(options.report)
-  }
-
-  get state(): ConnectionState {
-    return this.#state
-  }
-
-  /** Why the last connection or try failed; undefined while all is well, and after `close()`. */
-  get reason(): CarillonError | undefined {
-    return this.#reason
-  }
-
-  /** The one that is open; undefined while there is none. */
-  get connection(): Connection | undefined {
-    return this.#connection?.isOpen === true ? this.#connection : undefined
-  }
-
-  /** Whether there has been a connection. */
-  get wasConnected(): boolean {
-    return this.#wasConnected
-  }
-
-  /** Why it is closed; undefined while it is not. */
-  get end(): CarillonError | undefined {
-    return this.#end
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.stateChanges = new Listeners(settings.report)
+    this.connections = new Listeners(settings.report)
   }
 
   /** Connects, and stays connected. Idempotent. */
   start(): void {
-    if (this.#stopWaking !== undefined || this.#end !== undefined) return
+    if (this.#stopWaking || this.end) return
     this.#stopWaking = onWake(() => {
       this.#goOn()
       this.connection?.probe()
@@ -93,14 +66,14 @@ export class Connector {
    * @throws CarillonError NOT_CONNECTED where there is none in time, or will be none
    */
   async ready(deadline: number): Promise<Connection> {
-    if (this.#end !== undefined) throw this.#end
+    if (this.end) throw this.end
     this.start()
     return this.connection ?? within(deadline, 'NOT_CONNECTED', this.#next.promise)
   }
 
   /** While somebody gets what was missed, the state is `resuming`. */
   markBehind(who: unknown): void {
-    if (this.#state !== 'live') this.#behind.add(who)
+    if (this.state !== 'live') this.#behind.add(who)
   }
 
   markCaughtUp(who: unknown): void {
@@ -115,63 +88,58 @@ export class Connector {
     return this.#renewing
   }
 
-  /** For good. Idempotent. */
-  close(): void {
-    this.#finish(new CarillonError('NOT_CONNECTED', 'The client is closed.', { retryable: false }))
-  }
-
   async #run(): Promise<void> {
-    while (this.#end === undefined) {
-      this.#enter(this.#wasConnected ? 'resuming' : 'connecting')
+    while (!this.end) {
+      this.#enter(this.wasConnected ? 'resuming' : 'connecting')
       const { error, isFatal } = await this.#connectOnce().catch(lossOf)
-      if (this.#end !== undefined) return
-      if (isFatal || this.#isRefused(error)) return this.#finish(error, error)
-      const pauseMs = backoffMs(this.#failures++, this.#options.backoff)
-      this.#reason = error
+      if (this.end) return
+      if (isFatal || this.#isRefused(error)) return this.close(error)
+      const pauseMs = backoffMs(this.#failures++, this.#settings.backoff)
+      this.reason = error
       this.#enter('offline', pauseMs)
-      await this.#pause(pauseMs)
+      const paused = defer<void>()
+      const cancel = after(pauseMs, paused.resolve)
+      this.#goOn = paused.resolve
+      await paused.promise
+      cancel()
     }
   }
 
   /** Resolves when the connection, or the try, is over; rejects with what the function for tokens throws. */
   async #connectOnce(): Promise<Loss> {
-    const token = await this.#options.token?.()
-    const connection = new Connection({
-      ...this.#options,
-      params: { ...this.#options.params(), token },
+    const { clientId, connectionParams, token: ask } = this.#settings
+    const token = await resolved(ask)
+    const lost = defer<Loss>()
+    let openedAt = Number.POSITIVE_INFINITY
+    const connection = new Connection(this.#settings, {
+      connectionParams: { clientId, ...resolved(connectionParams), token },
+      onOpen: () => {
+        openedAt = performance.now()
+        this.#open(connection, token)
+      },
+      onLost: (loss) => {
+        this.connection = undefined
+        this.#cancelRenewal()
+        if (performance.now() - openedAt > STABLE_MS) this.#failures = 0
+        lost.resolve(loss)
+      },
     })
-    this.#connection = connection
-    if (this.#end !== undefined) connection.close()
-    if (await connection.opened()) this.#open(connection, token)
-    const openedAt = performance.now()
-    const loss = await connection.lost()
-    this.#cancelRenewal()
-    if (performance.now() - openedAt > STABLE_MS) this.#failures = 0
-    return loss
+    this.#newest = connection
+    if (this.end) connection.close()
+    return lost.promise
   }
 
   #open(connection: Connection, token: string | undefined): void {
-    const { resolve } = this.#next
+    this.connection = connection
+    this.#next.resolve(connection)
     this.#next = defer()
     this.#refusals = 0
-    this.#reason = undefined
+    this.reason = undefined
     this.#behind.clear()
     this.#scheduleRenewal(token)
     this.connections.tell(connection)
-    resolve(connection)
-    this.#wasConnected = true
+    this.wasConnected = true
     this.#settle()
-  }
-
-  /** Waits; not to the end where something wakes it. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = after(ms, resolve)
-      this.#goOn = () => {
-        cancel()
-        resolve()
-      }
-    })
   }
 
   #isRefused({ code }: CarillonError): boolean {
@@ -180,52 +148,58 @@ export class Connector {
   }
 
   #settle(): void {
-    if (this.connection !== undefined && this.#behind.size === 0) this.#enter('live')
+    if (this.connection && this.#behind.size === 0) this.#enter('live')
   }
 
   #enter(state: ConnectionState, retryInMs?: number): void {
-    const previous = this.#state
-    this.#state = state
+    const previous = this.state
+    this.state = state
     if (previous === state) return
-    this.stateChanges.tell({ state, previous, reason: this.#reason, retryInMs })
+    this.stateChanges.tell({ state, previous, reason: this.reason, retryInMs })
   }
 
-  #finish(error: CarillonError, reason?: CarillonError): void {
-    if (this.#end !== undefined) return
-    this.#end = error
-    this.#reason = reason
+  /** For good; for a reason, if it was not wished for. Idempotent. */
+  close(reason?: CarillonError): void {
+    if (this.end) return
+    this.end =
+      reason ?? new CarillonError('NOT_CONNECTED', 'The client is closed.', { retryable: false })
+    this.reason = reason
     this.#stopWaking?.()
     this.#cancelRenewal()
     this.#goOn()
     this.connections.tell(undefined)
-    this.#connection?.close()
-    this.#next.reject(error)
+    this.#newest?.close()
+    this.#next.reject(this.end)
     this.#enter('closed')
   }
 
   #scheduleRenewal(token: string | undefined): void {
-    const waitMs = token && renewalInMs(token)
+    const waitMs = renewalInMs(token)
     if (!waitMs) return
     this.#cancelRenewal = after(waitMs, async () => {
       // The old one still holds for a while: there is time for another try.
-      if (!(await this.renew()) && this.connection !== undefined) this.#scheduleRenewal(token)
+      if (!(await this.renew()) && this.connection) this.#scheduleRenewal(token)
     })
   }
 
   async #renew(): Promise<boolean> {
-    const { token: ask, connectTimeout } = this.#options
+    const { token: ask, connectTimeout } = this.#settings
     const { connection } = this
-    if (ask === undefined || connection === undefined) return false
+    if (!ask || !connection) return false
     try {
-      const token = await ask()
+      const token = await resolved(ask)
       const deadline = deadlineIn(connectTimeout)
       await runOnce(connection, DOCUMENTS.refreshToken, { token }, deadline)
       this.#cancelRenewal()
-      if (connection.isOpen) this.#scheduleRenewal(token)
+      if (connection === this.connection) this.#scheduleRenewal(token)
       return true
     } catch (error) {
       if (carillonError(error).code === 'UNAUTHENTICATED') connection.abandon(error)
       return false
     }
   }
+}
+
+function resolved<T>(value: T | (() => T)): T {
+  return typeof value === 'function' ? (value as () => T)() : value
 }

@@ -13,6 +13,6 @@ export interface CursorParts {
  * what is none.
  */
 export function readCursor(cursor: string | null | undefined): CursorParts | undefined {
-  const [, epoch, topic] = /^\d+:([^:]*):(.+)$/.exec(decodeBase64url(cursor ?? '') ?? '') ?? []
+  const [, epoch, topic] = /^\d+:([^:]*):(.+)$/.exec(decodeBase64url(cursor ?? '')) ?? []
   return epoch === undefined || topic === undefined ? undefined : { epoch, topic }
 }

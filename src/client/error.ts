@@ -47,8 +47,8 @@ interface ServerError {
 /** The first of the errors that a server has answered. */
 export function serverError(errors: unknown): CarillonError {
   const [first] = (errors ?? []) as readonly ServerError[] // as the protocol says
-  const { code = 'INTERNAL', retryable, retryAfterMs, limit, gap } = first?.extensions ?? {}
-  return new CarillonError(code, first?.message, { retryable, retryAfterMs, limit, gap })
+  const { code = 'INTERNAL', ...options } = first?.extensions ?? {}
+  return new CarillonError(code, first?.message, options)
 }
 
 /** What was thrown, as an error of the client. */

@@ -6,19 +6,16 @@ import { Place } from './place.ts'
 import { StandingOperation } from './standing-operation.ts'
 import type { Filters, Start } from './subscribe-options.ts'
 
-/** The variables of a subscription, as it begins; but for `after`, which is one cursor here. */
-export interface FeedRequest extends Filters, Omit<Start, 'after'> {
-  readonly topics: readonly [string]
-  readonly after: string | undefined
-  readonly snapshot: boolean | undefined
-}
-
+/** Both are variables of the subscription; but for `after`, which is one cursor here. */
 export interface FeedParts {
-  readonly request: FeedRequest
+  readonly filters: Filters & { readonly topics: readonly string[] }
+  readonly start: Omit<Start, 'after'> & {
+    readonly after: string | undefined
+    readonly snapshot: boolean | undefined
+  }
   /** It stands elsewhere now. */
   readonly onMoved: (feed: Feed) => void
-  /** It has ended by itself. */
-  readonly onEnded: (feed: Feed) => void
+  readonly onClosed: (feed: Feed) => void
 }
 
 /** The greatest limit that a server takes by default, in messages a second; what is over it is limited here. */
@@ -28,99 +25,85 @@ const MAX_WIRE_LIMIT = 1_000
 export class Feed {
   /** Where it begins, to compare. */
   readonly begun: string
+  /** Whether nothing has come yet, so that another handler misses nothing. */
+  isFresh = true
+  /** Where it stands, once it has come to the present; undefined before. */
+  presentCursor: string | undefined
   readonly #context: Context
   readonly #parts: FeedParts
   readonly #operation: StandingOperation
   readonly #inboxes = new Set<Inbox>()
   readonly #place: Place
-  #limit: number | undefined
-  #hasCaughtUp = false
-  #hasBegun = false
+  /** Undefined for none; null before it is on the wire. */
+  #limit: number | undefined | null = null
 
   constructor(context: Context, parts: FeedParts) {
-    const { connector } = context
-    const { last, consumer, after, snapshot } = parts.request
-    this.begun = JSON.stringify({ last, consumer, after, snapshot })
+    this.begun = JSON.stringify(parts.start)
     this.#context = context
     this.#parts = parts
-    this.#place = new Place(after)
+    this.#place = new Place(parts.start.after)
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.events,
       variables: () => this.#variables(),
-      onData: ({ events }) => this.#take(events as TopicEvent), // as the document says
-      onLost: () => connector.markBehind(this),
-      onEnd: (error) => {
-        connector.markCaughtUp(this)
+      next: ({ events }) => this.#take(events as TopicEvent), // as the document says
+      lost: () => context.connector.markBehind(this),
+      end: (error) => {
+        this.close() // first: who is told may subscribe again at once
         for (const inbox of this.#inboxes) inbox.end(error)
-        parts.onEnded(this)
       },
     })
   }
 
-  /** Where it stands, once it has come to the present; undefined before. */
-  get presentCursor(): string | undefined {
-    return this.#hasCaughtUp ? this.#place.cursor : undefined
-  }
-
-  /** Whether nothing has come yet, so that another handler misses nothing. */
-  get isFresh(): boolean {
-    return !this.#hasBegun
-  }
-
-  get inboxes(): readonly Inbox[] {
-    return [...this.#inboxes]
-  }
-
   add(...inboxes: readonly Inbox[]): void {
-    const isFirst = this.#inboxes.size === 0
     for (const inbox of inboxes) this.#inboxes.add(inbox)
-    if (isFirst) {
-      this.#limit = this.#greatestLimit()
-      this.#operation.start()
-    } else this.#adapt()
+    this.#adapt()
   }
 
+  /** Goes on for the handlers of another one, too, which ends. */
+  takeOver(other: Feed): void {
+    other.close()
+    this.add(...other.#inboxes)
+  }
+
+  /** Closes it where it was the last one. */
   remove(inbox: Inbox): void {
-    if (this.#inboxes.delete(inbox) && this.#inboxes.size > 0) this.#adapt()
+    if (!this.#inboxes.delete(inbox)) return
+    if (this.#inboxes.size > 0) this.#adapt()
+    else this.close()
   }
 
   close(): void {
     this.#operation.close()
     this.#context.connector.markCaughtUp(this)
+    this.#parts.onClosed(this)
   }
 
   /** The wire takes the greatest of the limits; none, where a handler has none. */
-  #greatestLimit(): number | undefined {
-    const limits = this.inboxes.map(({ limit }) => limit ?? Number.POSITIVE_INFINITY)
-    const greatest = Math.max(...limits)
-    return greatest > MAX_WIRE_LIMIT ? undefined : greatest
-  }
-
   #adapt(): void {
-    const limit = this.#greatestLimit()
+    const limits = [...this.#inboxes].map((inbox) => inbox.limit ?? Number.POSITIVE_INFINITY)
+    const greatest = Math.max(...limits)
+    const limit = greatest > MAX_WIRE_LIMIT ? undefined : greatest
     if (limit === this.#limit) return
     this.#limit = limit
-    this.#operation.restart()
+    this.#operation.start()
   }
 
   #variables(): Record<string, unknown> {
-    const { request } = this.#parts
+    const { filters, start } = this.#parts
     const { cursor } = this.#place
-    const maxPerSecond = this.#limit
-    if (cursor === undefined) return { ...request, maxPerSecond }
     // Once it is somewhere, it goes on from there, whatever it began with.
-    return { ...request, maxPerSecond, last: undefined, consumer: undefined, after: [cursor] }
+    const begin = cursor ? { snapshot: start.snapshot, after: [cursor] } : start
+    return { ...filters, ...begin, maxPerSecond: this.#limit }
   }
 
   #take(event: TopicEvent): void {
-    this.#hasBegun = true
-    if (event.__typename === 'CaughtUpEvent') {
-      this.#hasCaughtUp = true
-      this.#context.connector.markCaughtUp(this)
-    }
     const told = passThrough(this.#place, event)
-    if (told === undefined) return
-    for (const inbox of this.inboxes) inbox.push(told, this.#limit)
+    const isCaughtUp = event.__typename === 'CaughtUpEvent'
+    this.isFresh = false
+    if (isCaughtUp || this.presentCursor) this.presentCursor = this.#place.cursor
+    if (isCaughtUp) this.#context.connector.markCaughtUp(this)
+    if (!told) return
+    for (const inbox of [...this.#inboxes]) inbox.push(told, this.#limit)
     this.#parts.onMoved(this)
   }
 }

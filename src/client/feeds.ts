@@ -1,75 +1,52 @@
 import type { Context } from './context.ts'
-import { Feed, type FeedRequest } from './feed.ts'
-import type { Inbox } from './inbox.ts'
+import { Feed } from './feed.ts'
+import type { Inbox, InboxOptions } from './inbox.ts'
 import { cursorOf } from './message.ts'
-import type { SubscribeOptions } from './subscribe-options.ts'
+
+/** Lets a handler have the messages of a topic. Answers how to leave again. */
+export type Join = (inbox: Inbox, options: InboxOptions) => () => void
+
+/** Where a feed begins for which nothing that was published before is wanted. */
+const PRESENT = '{}'
 
 /**
  * The subscriptions on the wire. Handlers of one topic with the same filters share one. A handler that begins elsewhere than at the
  * present has one of its own until it stands where the shared one stands; from then on it shares that.
  */
-export class Feeds {
-  readonly #context: Context
-  readonly #byKey = new Map<string, Feed[]>()
-
-  constructor(context: Context) {
-    this.#context = context
-  }
-
-  /** Answers how to leave again. */
-  join(topic: string, inbox: Inbox, options: SubscribeOptions): () => void {
-    const { types, from, echo, last, consumer, after, snapshot } = options
-    const filters = { types, from, echo }
+export function feeds(context: Context): Join {
+  const byKey = new Map<string, readonly Feed[]>()
+  return (inbox, { topic, types, from, echo, last, consumer, after, snapshot }) => {
+    const filters = { topics: [topic], types, from, echo }
     const start = { last, consumer, after: cursorOf(after), snapshot: snapshot && true }
-    const key = JSON.stringify([topic, filters])
-    const feeds = this.#byKey.get(key) ?? []
-    this.#byKey.set(key, feeds)
+    const key = JSON.stringify(filters)
     const begun = JSON.stringify(start)
-    const same = feeds.find((feed) => feed.isFresh && feed.begun === begun)
-    const shared = same ?? (begun === PRESENT ? feeds[0] : undefined)
-    if (shared !== undefined && shared !== same) inbox.join(shared.presentCursor)
-    const feed = shared ?? this.#open(key, { topics: [topic], ...filters, ...start })
+    const alike = () => byKey.get(key) ?? []
+    const isPresent = begun === PRESENT
+    const shared = alike().find((feed) => isPresent || (feed.isFresh && feed.begun === begun))
+    if (shared && isPresent) inbox.join(shared.presentCursor)
+    const feed =
+      shared ??
+      new Feed(context, {
+        filters,
+        start,
+        onMoved: (moved) => merge(alike(), moved),
+        onClosed: (closed) => {
+          const others = alike().filter((one) => one !== closed)
+          if (others.length > 0) byKey.set(key, others)
+          else byKey.delete(key)
+        },
+      })
+    if (!shared) byKey.set(key, [...alike(), feed])
     feed.add(inbox)
-    return () => this.#leave(key, inbox)
-  }
-
-  #open(key: string, request: FeedRequest): Feed {
-    const feed = new Feed(this.#context, {
-      request,
-      onMoved: (moved) => this.#merge(key, moved),
-      onEnded: (ended) => this.#remove(key, ended),
-    })
-    this.#byKey.get(key)?.push(feed)
-    return feed
-  }
-
-  /** Two that stand at the same place go on as one, the older one. */
-  #merge(key: string, moved: Feed): void {
-    const feeds = this.#byKey.get(key) ?? []
-    if (feeds.length < 2 || moved.presentCursor === undefined) return
-    const [kept, ...others] = feeds.filter((feed) => feed.presentCursor === moved.presentCursor)
-    for (const other of others) {
-      other.close()
-      this.#remove(key, other)
-      kept?.add(...other.inboxes)
+    return () => {
+      for (const one of alike()) one.remove(inbox)
     }
-  }
-
-  #leave(key: string, inbox: Inbox): void {
-    for (const feed of [...(this.#byKey.get(key) ?? [])]) {
-      feed.remove(inbox)
-      if (feed.inboxes.length > 0) continue
-      feed.close()
-      this.#remove(key, feed)
-    }
-  }
-
-  #remove(key: string, feed: Feed): void {
-    const feeds = (this.#byKey.get(key) ?? []).filter((one) => one !== feed)
-    if (feeds.length === 0) this.#byKey.delete(key)
-    else this.#byKey.set(key, feeds)
   }
 }
 
-/** Where a feed begins for which nothing that was published before is wanted. */
-const PRESENT = JSON.stringify({})
+/** Those that stand at the same place go on as one, the oldest one. */
+function merge(feeds: readonly Feed[], { presentCursor }: Feed): void {
+  if (feeds.length < 2 || !presentCursor) return
+  const [kept, ...others] = feeds.filter((feed) => feed.presentCursor === presentCursor)
+  for (const other of others) kept?.takeOver(other)
+}

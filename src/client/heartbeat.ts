@@ -2,9 +2,9 @@ import { after } from './timing.ts'
 
 export interface HeartbeatOptions {
   /** How long a connection may be silent before it is asked for a sign of life, in milliseconds. */
-  readonly intervalMs: number
+  readonly keepAlive: number
   /** How long it has for that, in milliseconds. */
-  readonly timeoutMs: number
+  readonly keepAliveTimeout: number
   /** Asks the server, which answers at once. */
   readonly ping: () => void
   /** Nothing came: nobody is there any more, whatever the socket says. */
@@ -32,8 +32,8 @@ export class Heartbeat {
 
   /** Asks now: the machine may have slept, or changed its network. */
   probe(): void {
-    if (this.#cancelDeadline !== undefined) return
-    this.#cancelDeadline = after(this.#options.timeoutMs, this.#options.onSilent)
+    if (this.#cancelDeadline) return
+    this.#cancelDeadline = after(this.#options.keepAliveTimeout, this.#options.onSilent)
     this.#options.ping()
   }
 
@@ -43,7 +43,7 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    this.#cancelBeat = after(this.#options.intervalMs, () => {
+    this.#cancelBeat = after(this.#options.keepAlive, () => {
       if (!this.#hasHeard) this.probe()
       this.#hasHeard = false
       this.#beat()

@@ -1,4 +1,4 @@
-import type { Caller } from './caller.ts'
+import type { Call } from './call.ts'
 import { DOCUMENTS } from './documents.ts'
 import { type At, cursorOf, type Message } from './message.ts'
 import type { Filters } from './subscribe-options.ts'
@@ -51,33 +51,33 @@ export interface WirePage {
 
 /** @throws CarillonError INVALID_LIMIT, INVALID_HISTORY_OPTS, INVALID_CURSOR, CURSOR_EXPIRED, PERMISSION_DENIED, … */
 export async function readPage<T>(
-  caller: Caller,
+  call: Call,
   topic: string,
   { timeout, after, before, ...rest }: HistoryOptions,
 ): Promise<Page<T>> {
   const variables = { topic, ...rest, after: cursorOf(after), before: cursorOf(before) }
-  const { messages } = await caller.call<WirePage>(DOCUMENTS.history, variables, timeout)
-  const { nodes, headSequence, pageInfo } = messages
-  const isForward = rest.first !== undefined || (after !== undefined && rest.last === undefined)
+  const page = await call<WirePage>(DOCUMENTS.history, variables, timeout)
+  const { nodes, pageInfo, headSequence } = page.messages
+  const isForward = rest.first ?? (after && !rest.last)
   return {
-    messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
+    ...pageInfo,
     hasMore: isForward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage,
     headSequence,
-    ...pageInfo,
+    messages: nodes.map((node) => Object.freeze(node) as Message<T>), // as the caller says
   }
 }
 
 /** Everything up to the present, oldest first, a page at a time; it ends by itself. */
 export async function* replay<T>(
-  caller: Caller,
+  call: Call,
   topic: string,
   { after, pageSize = 100, signal, ...rest }: ReplayOptions,
 ): AsyncGenerator<Message<T>, void> {
   for (let from = after; ; ) {
     signal?.throwIfAborted()
-    const page = await readPage<T>(caller, topic, { ...rest, first: pageSize, after: from })
+    const page = await readPage<T>(call, topic, { ...rest, first: pageSize, after: from })
     yield* page.messages
-    if (!page.hasNextPage || page.endCursor === null) return
+    if (!page.hasNextPage || !page.endCursor) return
     from = page.endCursor
   }
 }

@@ -1,19 +1,20 @@
 import { defer } from './deferred.ts'
 import { CarillonError } from './error.ts'
 import { type MessageEvent, passThrough, type TopicEvent } from './event.ts'
+import type { Join } from './feeds.ts'
 import type { ReportFault } from './listeners.ts'
 import { Place } from './place.ts'
 import type { MessageHandler, SubscribeOptions } from './subscribe-options.ts'
 import { Throttle } from './throttle.ts'
 
-export interface InboxParts {
-  /** What may wait for the handler. */
-  readonly maxWaiting: number
-  /** It takes no more for the moment. */
-  readonly onFull: () => void
-  /** It takes what is behind this cursor. */
-  readonly onDrained: (cursor: string | undefined) => void
+export interface InboxOptions extends SubscribeOptions {
+  readonly topic: string
+}
+
+export interface InboxContext {
+  readonly maxWaitingMessages: number
   readonly report: ReportFault
+  readonly join: Join
 }
 
 /**
@@ -21,72 +22,70 @@ export interface InboxParts {
  * leaves it when too much waits, and comes back behind the last message that it has handled, to read from the log what it missed.
  */
 export class Inbox {
+  /** Messages a second; undefined for all. */
+  readonly limit: number | undefined
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>
   readonly #handler: MessageHandler<unknown>
-  readonly #options: SubscribeOptions
-  readonly #parts: InboxParts
+  readonly #options: InboxOptions
+  readonly #context: InboxContext
   readonly #throttle: Throttle<TopicEvent> | undefined
-  readonly #closed = defer<void>()
+  readonly #ended = defer<void>()
   readonly #place = new Place()
   #waiting: TopicEvent[] = []
   #isBusy = false
   #isFull = false
-  #isClosed = false
+  #isEnded = false
   #hasCaughtUp = false
   /** Joined others while they were catching up, which is none of its business. */
   #awaitsPresent = false
+  #leave = () => {}
 
-  constructor(handler: MessageHandler<unknown>, options: SubscribeOptions, parts: InboxParts) {
+  constructor(handler: MessageHandler<unknown>, options: InboxOptions, context: InboxContext) {
+    const { limit } = options
+    this.limit = limit
+    this.ended = this.#ended.promise
     this.#handler = handler
     this.#options = options
-    this.#parts = parts
-    const { limit } = options
-    if (limit !== undefined) this.#throttle = new Throttle(limit, (event) => this.#accept(event))
-  }
-
-  /** Messages a second; undefined for all. */
-  get limit(): number | undefined {
-    return this.#options.limit
-  }
-
-  /** Resolves when it is closed. */
-  get closed(): Promise<void> {
-    return this.#closed.promise
+    this.#context = context
+    if (limit) this.#throttle = new Throttle(limit, (event) => this.#accept(event))
+    this.#leave = context.join(this, options)
   }
 
   /** Begins at the present of others who are there already; where they stand, if that is the present. */
   join(cursor: string | undefined): void {
-    this.#awaitsPresent = cursor === undefined
+    this.#awaitsPresent = true
     // Nobody is told before who subscribes has got the subscription.
-    if (cursor !== undefined) {
-      this.#waiting.push({ __typename: 'CaughtUpEvent', cursor })
-      void this.#drain(Promise.resolve())
-    }
+    if (cursor) queueMicrotask(() => this.push({ __typename: 'CaughtUpEvent', cursor }))
   }
 
   /** @param wireLimit what the server lets through already, in messages a second */
-  push(event: TopicEvent, wireLimit: number | undefined): void {
-    if (this.#awaitsPresent && event.__typename !== 'CaughtUpEvent') return
+  push(event: TopicEvent, wireLimit?: number | null): void {
+    if (this.#isEnded || (this.#awaitsPresent && event.__typename !== 'CaughtUpEvent')) return
     this.#awaitsPresent = false
     const throttle = this.#throttle
-    if (!isMessage(event)) throttle?.flush()
-    const isLimited = wireLimit === this.limit && throttle?.isHolding !== true
-    if (throttle === undefined || !isMessage(event) || isLimited) this.#accept(event)
-    else throttle.offer(event)
+    if (throttle && isMessage(event) && (wireLimit !== this.limit || throttle.isHolding)) {
+      throttle.offer(event)
+    } else {
+      throttle?.flush()
+      this.#accept(event)
+    }
   }
 
   /** There is no more; because of an error, which is told. */
   end(error?: CarillonError): void {
-    if (this.#isClosed) return
-    const { onError = this.#parts.report } = this.#options
-    this.#isClosed = true
+    if (this.#isEnded) return
+    const { onError = this.#context.report } = this.#options
+    this.#isEnded = true
     this.#throttle?.close()
     this.#waiting = []
-    this.#closed.resolve()
-    if (error !== undefined) onError(error)
+    this.#leave()
+    this.#ended.resolve()
+    if (error) onError(error)
   }
 
   #accept(event: TopicEvent): void {
-    const isOver = this.#waiting.length >= this.#parts.maxWaiting
+    const isOver = this.#waiting.length >= this.#context.maxWaitingMessages
     if (isOver && isMessage(event) && !this.#makeRoom(event)) return
     this.#waiting.push(event)
     if (!this.#isBusy) void this.#drain()
@@ -94,33 +93,34 @@ export class Inbox {
 
   /** What is limited may leave messages out, and leaves out the oldest. Ephemeral ones have no place to come back to. */
   #makeRoom({ message }: MessageEvent): boolean {
-    if (this.#throttle !== undefined) {
+    if (this.#throttle) {
       this.#waiting.splice(this.#waiting.findIndex(isMessage), 1)
       return true
     }
     if (message.sequence !== null) {
       this.#isFull = true
-      this.#parts.onFull()
+      this.#leave()
     }
     return false
   }
 
-  async #drain(work?: unknown): Promise<void> {
+  async #drain(): Promise<void> {
     this.#isBusy = true
-    if (work !== undefined) await work
-    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+    for (let event = this.#waiting.shift(); event; event = this.#waiting.shift()) {
       try {
         const told = passThrough(this.#place, event)
         const work = told && this.#tell(told)
         if (work) await work // only then: else a burst would have to wait for itself
       } catch (error) {
-        this.#parts.report(error)
+        this.#context.report(error)
       }
     }
     this.#isBusy = false
-    if (this.#isFull && !this.#isClosed) {
+    if (this.#isFull && !this.#isEnded) {
       this.#isFull = false
-      this.#parts.onDrained(this.#place.cursor)
+      const { cursor: after } = this.#place
+      const behind = { ...this.#options, after, last: undefined, consumer: undefined }
+      this.#leave = this.#context.join(this, behind)
     }
   }
 
@@ -148,9 +148,7 @@ export class Inbox {
 
 /** What is missing is told to somebody, always. */
 const reject: NonNullable<SubscribeOptions['onGap']> = (gap) => {
-  const { fromSequence, toSequence, topic } = gap
-  const text = `Messages ${fromSequence} to ${toSequence} of ${topic} are gone.`
-  throw new CarillonError('CURSOR_EXPIRED', text, { gap })
+  throw new CarillonError('CURSOR_EXPIRED', 'Messages are no longer kept.', { gap })
 }
 
 function isMessage(event: TopicEvent): event is MessageEvent {

@@ -1,6 +1,8 @@
 import { type Deferred, defer } from './deferred.ts'
 import type { Message } from './message.ts'
 
+const DONE = { done: true, value: undefined } as const
+
 /** A loop over messages. A message counts as handled when the loop asks for the next one. */
 export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undefined> {
   readonly #waiting: Deferred<IteratorResult<Message<T>, undefined>>[] = []
@@ -19,8 +21,8 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
   offer(message: Message<T>): Promise<void> {
     this.#handled = defer()
     const waiting = this.#waiting.shift()
-    if (waiting === undefined) this.#offered = message
-    else waiting.resolve({ done: false, value: message })
+    if (waiting) waiting.resolve({ done: false, value: message })
+    else this.#offered = message
     return this.#handled.promise
   }
 
@@ -36,7 +38,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
     const next = defer<IteratorResult<Message<T>, undefined>>()
     const offered = this.#offered
     this.#offered = undefined
-    if (offered !== undefined) next.resolve({ done: false, value: offered })
+    if (offered) next.resolve({ done: false, value: offered })
     else {
       if (this.#isOver) this.#finish(next)
       else this.#waiting.push(next)
@@ -49,7 +51,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
     this.#offered = undefined
     this.end()
     this.#onReturn()
-    return { done: true, value: undefined }
+    return DONE
   }
 
   [Symbol.asyncIterator](): this {
@@ -59,7 +61,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
   #finish(waiting: Deferred<IteratorResult<Message<T>, undefined>>): void {
     const error = this.#error
     this.#error = undefined // told once
-    if (error === undefined) waiting.resolve({ done: true, value: undefined })
+    if (error === undefined) waiting.resolve(DONE)
     else waiting.reject(error)
   }
 }

@@ -1,72 +1,60 @@
 import { type CarillonError, carillonError } from './error.ts'
 import { Listeners, type ReportFault } from './listeners.ts'
 import type { Message } from './message.ts'
-import type { PublishOptions } from './publish-options.ts'
-import { uniqueId } from './unique-id.ts'
+import { keyed, type PublishOptions } from './publish-options.ts'
+import type { Publish } from './publisher.ts'
 
 export type OutgoingStatus = 'pending' | 'sent' | 'failed'
 
-export type Publish<T> = (payload: T, options: PublishOptions) => Promise<Message<T>>
+export interface OutgoingContext {
+  readonly publish: Publish
+  readonly report: ReportFault
+}
 
 /**
  * A message that is shown before the server has it. The subscription delivers it, too, unless it has `echo: false`: it is the one with
  * the same `idempotencyKey`.
  */
-export class OutgoingMessage<T> {
+export type OutgoingMessage<T> = Readonly<Outgoing<T>>
+
+export class Outgoing<T> {
   readonly topic: string
+  /** As it was given, not a copy: `retry()` publishes what it is then, so leave it as it is. */
   readonly payload: T
   /** Null for an ephemeral message. */
   readonly idempotencyKey: string | null
   /** By the clock of this machine. */
   readonly createdAt: Date = new Date()
-  readonly #publish: Publish<T>
+  status: OutgoingStatus = 'pending'
+  /** As it is stored, once it is sent. */
+  message: Message<T> | undefined
+  /** Why it failed, while it has. */
+  error: CarillonError | undefined
+  /** Resolves with this, once it is sent or has failed; never rejects. */
+  settled: Promise<this>
+  readonly #context: OutgoingContext
   readonly #options: PublishOptions
   readonly #onChange: Listeners<[OutgoingMessage<T>]>
-  #status: OutgoingStatus = 'pending'
-  #message: Message<T> | undefined
-  #error: CarillonError | undefined
-  #settled: Promise<this>
 
   constructor(
     { topic, payload, options }: { topic: string; payload: T; options: PublishOptions },
-    publish: Publish<T>,
-    report: ReportFault,
+    context: OutgoingContext,
   ) {
-    const key = options.ephemeral === true ? undefined : (options.idempotencyKey ?? uniqueId())
     this.topic = topic
     this.payload = payload
-    this.idempotencyKey = key ?? null
-    this.#publish = publish
-    this.#options = { ...options, idempotencyKey: key }
-    this.#onChange = new Listeners(report)
-    this.#settled = this.#try()
-  }
-
-  get status(): OutgoingStatus {
-    return this.#status
-  }
-
-  /** As it is stored, once it is sent. */
-  get message(): Message<T> | undefined {
-    return this.#message
-  }
-
-  /** Why it failed, while it has. */
-  get error(): CarillonError | undefined {
-    return this.#error
-  }
-
-  /** Resolves with this, once it is sent or has failed; never rejects. */
-  get settled(): Promise<this> {
-    return this.#settled
+    this.#context = context
+    this.#options = keyed(options)
+    this.idempotencyKey = this.#options.idempotencyKey ?? null
+    this.#onChange = new Listeners(context.report)
+    this.settled = this.#try()
   }
 
   /** Tries again what has failed, with the same key: it is published once, also where the first try was stored. Else nothing. */
   retry(): void {
-    if (this.#status !== 'failed') return
-    this.#status = 'pending'
-    this.#error = undefined
-    this.#settled = this.#try()
+    if (this.status !== 'failed') return
+    this.status = 'pending'
+    this.error = undefined
+    this.settled = this.#try()
     this.#onChange.tell(this)
   }
 
@@ -77,11 +65,12 @@ export class OutgoingMessage<T> {
 
   async #try(): Promise<this> {
     try {
-      this.#message = await this.#publish(this.payload, this.#options)
-      this.#status = 'sent'
+      const published = this.#context.publish(this.topic, this.payload, this.#options)
+      this.message = (await published) as Message<T> // as the caller says
+      this.status = 'sent'
     } catch (error) {
-      this.#error = carillonError(error)
-      this.#status = 'failed'
+      this.error = carillonError(error)
+      this.status = 'failed'
     }
     this.#onChange.tell(this)
     return this

@@ -57,16 +57,16 @@ export interface PresenceEntry<State = unknown> extends PresenceView<State> {
 /** A subscription to who is in a topic, with which this client may be there itself. */
 export class Presence<State> implements PresenceEntry<State> {
   state: State | undefined
+  members: readonly PresenceMember<State>[] = []
   readonly #topic: string
   readonly #timeout: number
   readonly #operation: StandingOperation
   readonly #listeners: Listeners<Parameters<PresenceListener<State>>>
   #present: Present<PresenceMember<State>> = new Map()
-  #members: readonly PresenceMember<State>[] = []
   /** Resolves when everyone is known, this client included if it has entered. */
   #synced = defer<Connection>()
   #isSynced = false
-  #lastSaid: Promise<unknown> = Promise.resolve()
+  #said: Promise<void> = Promise.resolve()
 
   /** @param entered with which state to be there; undefined for only watching */
   constructor(
@@ -80,20 +80,16 @@ export class Presence<State> implements PresenceEntry<State> {
     this.#listeners = new Listeners(context.report)
     this.#operation = new StandingOperation(context, {
       query: DOCUMENTS.presence,
-      variables: () => ({ topics: [topic], enter: entered && this.#said }),
-      onData: ({ presence }, connection) =>
+      variables: () => ({ topics: [topic], enter: entered && { state: this.state ?? null } }),
+      next: ({ presence }, connection) =>
         this.#apply(presence as PresenceChange<State>, connection), // as the document says
-      onLost: () => this.#lose(),
-      onEnd: (error) => {
+      lost: () => this.#lose(),
+      end: (error) => {
         this.leave()
-        if (error !== undefined) context.report(error)
+        if (error) context.report(error)
       },
     })
     this.#operation.start()
-  }
-
-  get members(): readonly PresenceMember<State>[] {
-    return this.#members
   }
 
   onChange(listener: PresenceListener<State>): () => void {
@@ -104,9 +100,9 @@ export class Presence<State> implements PresenceEntry<State> {
   update(state: State): Promise<void> {
     this.state = state
     const deadline = deadlineIn(this.#timeout)
-    const said = this.#lastSaid.then(() => this.#say(deadline))
-    this.#lastSaid = said.catch(() => {}) // who says it is told
-    return within(deadline, 'NOT_CONNECTED', said)
+    const say = () => this.#say(deadline)
+    this.#said = this.#said.then(say, say) // who said what came before is told of its failure
+    return within(deadline, 'NOT_CONNECTED', this.#said)
   }
 
   leave(): void {
@@ -119,16 +115,12 @@ export class Presence<State> implements PresenceEntry<State> {
     this.leave()
   }
 
-  get #said(): { readonly state: unknown } {
-    return { state: this.state ?? null }
-  }
-
   #apply(change: PresenceChange<State>, connection: Connection): void {
     this.#present = applyPresence(this.#present, change)
-    this.#members = [...this.#present.values()]
+    this.members = [...this.#present.values()]
     this.#isSynced = true // the first event is a SYNC
     this.#synced.resolve(connection)
-    this.#listeners.tell(this.#members, change)
+    this.#listeners.tell(this.members, change)
   }
 
   #lose(): void {
@@ -138,9 +130,9 @@ export class Presence<State> implements PresenceEntry<State> {
 
   async #say(deadline: number): Promise<void> {
     const connection = await this.#synced.promise
-    const variables = { topic: this.#topic, ...this.#said }
+    const said = { topic: this.#topic, state: this.state ?? null }
     try {
-      await runOnce(connection, DOCUMENTS.updatePresence, variables, deadline)
+      await runOnce(connection, DOCUMENTS.updatePresence, said, deadline)
     } catch (error) {
       if (carillonError(error).code !== 'NETWORK_ERROR') throw error
       await this.#synced.promise // the next entrance says it

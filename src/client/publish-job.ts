@@ -1,8 +1,7 @@
+import { defer } from './deferred.ts'
 import { CarillonError } from './error.ts'
 import type { Message } from './message.ts'
-import type { PublishOptions } from './publish-options.ts'
 import { after, deadlineIn } from './timing.ts'
-import { uniqueId } from './unique-id.ts'
 
 /** The longest JSON text of one publish, in characters: a frame that a server does not take would end the connection. */
 const MAX_TEXT = 4 * 1024 * 1024
@@ -15,51 +14,53 @@ export class PublishJob {
   readonly size: number
   /** By `performance.now()`. */
   readonly deadline: number
-  /** The stored message, once the server has answered. */
-  readonly settled: Promise<Message>
   /** What it fails with if its time is over now. */
   failure = new CarillonError('NOT_CONNECTED')
   isSettled = false
-  #settle: (answer: Message | Promise<never>) => void = () => {}
+  readonly #answer = defer<Message>()
+  /** The stored message, once the server has answered. */
+  readonly answer = this.#answer.promise
+  readonly #cancelTimeout: () => void
 
   /** @throws CarillonError INVALID_PAYLOAD, PAYLOAD_TOO_LARGE */
-  constructor(
-    input: Record<string, unknown>,
-    { timeout, ...options }: PublishOptions,
-    timeoutMs: number,
-  ) {
-    const { ephemeral, idempotencyKey = ephemeral === true ? undefined : uniqueId() } = options
-    const text = encode({ ...input, ...options, idempotencyKey })
+  constructor(input: Record<string, unknown>, timeoutMs: number) {
+    const text = encode(input)
     this.input = JSON.parse(text)
     this.size = text.length
-    this.deadline = deadlineIn(timeout ?? timeoutMs)
-    const cancel = after(timeout ?? timeoutMs, () => this.reject(this.failure))
-    this.settled = new Promise((resolve) => {
-      this.#settle = (answer) => {
-        this.isSettled = true
-        cancel()
-        resolve(answer)
-      }
-    })
+    this.deadline = deadlineIn(timeoutMs)
+    this.#cancelTimeout = after(timeoutMs, () => this.reject(this.failure))
   }
 
   resolve(message: Message): void {
-    this.#settle(message)
+    this.#answer.resolve(message)
+    this.#end()
   }
 
   reject(error: CarillonError): void {
-    this.#settle(Promise.reject(error))
+    this.#answer.reject(error)
+    this.#end()
+  }
+
+  #end(): void {
+    this.isSettled = true
+    this.#cancelTimeout()
   }
 }
 
+/** Those of which nobody knows yet what becomes of them. */
+export function pending(jobs: readonly PublishJob[]): PublishJob[] {
+  return jobs.filter((job) => !job.isSettled)
+}
+
 function encode(input: Record<string, unknown>): string {
-  let text = ''
+  let text: string | undefined
+  let cause: unknown
   try {
-    text = JSON.stringify(input)
-  } catch (cause) {
-    throw new CarillonError('INVALID_PAYLOAD', 'The payload is no JSON value.', { cause })
+    if (input.payload !== undefined) text = JSON.stringify(input)
+  } catch (thrown) {
+    cause = thrown
   }
+  if (!text) throw new CarillonError('INVALID_PAYLOAD', 'The payload is not JSON.', { cause })
   if (text.length > MAX_TEXT) throw new CarillonError('PAYLOAD_TOO_LARGE')
-  if (input.payload === undefined) throw new CarillonError('INVALID_PAYLOAD')
   return text
 }

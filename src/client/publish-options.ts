@@ -1,3 +1,5 @@
+import { uniqueId } from './unique-id.ts'
+
 export interface PublishOptions {
   /** What kind of event this is, 1 to 128 characters. Default `message`. */
   readonly type?: string | undefined
@@ -23,4 +25,10 @@ export interface PublishOptions {
   readonly expectedHead?: number | undefined
   /** How long it may take in all, in milliseconds: waiting for a connection, sending, trying again. Default: that of the client. */
   readonly timeout?: number | undefined
+}
+
+/** With a key, by which the server knows it again. Ephemeral messages have none. */
+export function keyed(options: PublishOptions): PublishOptions {
+  const { ephemeral, idempotencyKey = ephemeral ? undefined : uniqueId() } = options
+  return { ...options, idempotencyKey }
 }

@@ -1,54 +1,43 @@
+import type { Connector } from './connector.ts'
 import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
-import { Lane } from './lane.ts'
+import { type Lane, openLane } from './lane.ts'
 import type { Message } from './message.ts'
 import { PublishJob } from './publish-job.ts'
 import { publishNow } from './publish-now.ts'
-import type { PublishOptions } from './publish-options.ts'
+import { keyed, type PublishOptions } from './publish-options.ts'
 
-/** Publishes: what is durable in the order of its topic and until it is answered, what is ephemeral at once or not at all. */
-export class Publisher {
-  readonly #context: Context
-  readonly #lanes = new Map<string, Lane>()
-  #queued = 0
+/**
+ * Publishes: what is durable in the order of its topic and until it is answered, what is ephemeral at once or not at all. Resolves with
+ * the stored message.
+ * @throws CarillonError INVALID_PAYLOAD where it is no JSON, NOT_CONNECTED, NETWORK_ERROR, ACK_TIMEOUT, or what the server answers
+ */
+export type Publish = (topic: string, payload: unknown, options: PublishOptions) => Promise<Message>
 
-  constructor(context: Context) {
-    this.#context = context
-  }
-
-  /**
-   * Resolves with the stored message.
-   * @throws CarillonError INVALID_PAYLOAD where it is no JSON, NOT_CONNECTED, NETWORK_ERROR, ACK_TIMEOUT, or what the server answers
-   */
-  async publish(topic: string, payload: unknown, options: PublishOptions): Promise<Message> {
-    const { timeout, maxQueuedPublishes } = this.#context
-    if (this.#queued >= maxQueuedPublishes) {
+export function publisher(context: Context): Publish {
+  const lanes = new Map<string, Lane>()
+  let queued = 0
+  return async (topic, payload, options) => {
+    if (queued >= context.maxQueuedPublishes) {
       throw new CarillonError('NOT_CONNECTED', undefined, { limit: 'maxQueuedPublishes' })
     }
-    const job = new PublishJob({ topic, payload }, options, timeout)
-    this.#queued++
-    if (options.ephemeral === true) this.#fanOut(job)
-    else this.#laneOf(topic).add(job)
-    return job.settled.finally(() => {
-      if (--this.#queued === 0) this.#lanes.clear()
+    const { timeout = context.timeout, ...input } = keyed(options)
+    const job = new PublishJob({ topic, payload, ...input }, timeout)
+    queued++
+    if (options.ephemeral) fanOut(context.connector, job)
+    else {
+      const lane = lanes.get(topic) ?? openLane(context)
+      lanes.set(topic, lane)
+      lane(job)
+    }
+    return job.answer.finally(() => {
+      if (--queued === 0) lanes.clear()
     })
   }
+}
 
-  /** Waits for the first connection only: what was to be seen at once is of no use later. */
-  #fanOut(job: PublishJob): void {
-    const { connector } = this.#context
-    if (connector.connection === undefined && connector.wasConnected) job.reject(job.failure)
-    else {
-      connector
-        .ready(job.deadline)
-        .then((ready) => publishNow(ready, [job], job.deadline))
-        .catch((error) => job.reject(error))
-    }
-  }
-
-  #laneOf(topic: string): Lane {
-    const lane = this.#lanes.get(topic) ?? new Lane(this.#context)
-    this.#lanes.set(topic, lane)
-    return lane
-  }
+/** Waits for the first connection only: what was to be seen at once is of no use later. */
+function fanOut(connector: Readonly<Connector>, job: PublishJob): void {
+  if (!connector.connection && connector.wasConnected) job.reject(job.failure)
+  else publishNow(connector, [job], job.deadline).catch((error) => job.reject(error))
 }

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts'
-import { CarillonError, serverError } from './error.ts'
+import { defer } from './deferred.ts'
+import { CarillonError } from './error.ts'
 import { within } from './timing.ts'
 
 /**
@@ -13,22 +14,14 @@ export function runOnce<Data>(
   variables: Record<string, unknown>,
   deadline: number,
 ): Promise<Data> {
-  let stop = () => {}
-  const answer = new Promise<Data>((resolve, reject) => {
-    const fail = (errors: unknown) => reject(serverError(errors))
-    stop = connection.run(
-      { query, variables },
-      {
-        next: ({ data, errors }) => {
-          if (errors === undefined)
-            resolve(data as Data) // as the document says
-          else fail(errors)
-        },
-        error: fail,
-        complete: () => fail(undefined), // without an answer
-        lost: ({ cause }) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
-      },
-    )
-  })
-  return within(deadline, 'ACK_TIMEOUT', answer).finally(() => stop())
+  const { promise, resolve, reject } = defer<Data>()
+  const stop = connection.run(
+    { query, variables },
+    {
+      next: (data) => resolve(data as Data), // as the document says
+      error: reject,
+      lost: (cause) => reject(new CarillonError('NETWORK_ERROR', undefined, { cause })),
+    },
+  )
+  return within(deadline, 'ACK_TIMEOUT', promise).finally(stop)
 }

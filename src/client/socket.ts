@@ -1,6 +1,5 @@
 /** A socket, as far as the client touches it; graphql-ws does the rest. */
 export interface Socket {
-  readonly readyState: number
   send(text: string): void
   close(code?: number, reason?: string): void
   addEventListener(type: 'error', listener: () => void): void
@@ -10,12 +9,6 @@ export interface Socket {
 
 /** A class of sockets as `WebSocket` of browsers, of Node from 22 on, and of the package `ws`. */
 export type WebSocketClass = new (url: string, protocols?: string | string[]) => unknown
-
-const OPEN = 1
-
-export function sendTo(socket: Socket | undefined, text: string): void {
-  if (socket?.readyState === OPEN) socket.send(text)
-}
 
 /**
  * The same class, which shows each socket that is made. graphql-ws shows them when they are open only, which is too late
@@ -36,7 +29,7 @@ export function shown(
         return socket
       } catch (error) {
         queueMicrotask(() => onFault(error))
-        return { readyState: 3, close: () => {}, send: () => {} }
+        return { readyState: 3, close: () => {} }
       }
     },
   })

@@ -1,17 +1,18 @@
-import type { Connection, Result } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { CarillonError, serverError } from './error.ts'
+import type { CarillonError } from './error.ts'
+import { recover } from './recover.ts'
 import { uniqueId } from './unique-id.ts'
 
 export interface StandingParts {
   readonly query: string
   /** Asked for anew each time that it is sent. */
   readonly variables: () => Record<string, unknown>
-  readonly onData: (data: Record<string, unknown>, connection: Connection) => void
+  readonly next: (data: Record<string, unknown>, connection: Connection) => void
   /** It is not on the server for the moment, and will be again. */
-  readonly onLost: () => void
+  readonly lost: () => void
   /** It will never be again: the server refuses it, or the client is closed; then, if that was wished for, without an error. */
-  readonly onEnd: (error: CarillonError | undefined) => void
+  readonly end: (error: CarillonError | undefined) => void
 }
 
 /** A subscription of GraphQL that outlives connections: sent again on each, and where the server has ended it for the moment. */
@@ -19,7 +20,7 @@ export class StandingOperation {
   readonly #context: Context
   readonly #parts: StandingParts
   readonly #stopListening: () => void
-  #id = uniqueId()
+  #id = ''
   #failures = 0
   #isClosed = false
   #stop = () => {}
@@ -29,19 +30,15 @@ export class StandingOperation {
     this.#context = context
     this.#parts = parts
     this.#stopListening = connector.connections.add((connection) => {
-      if (connection === undefined) this.#end(connector.reason && connector.end)
-      else this.#send(connection)
+      if (connection) this.#send(connection)
+      else this.#end(connector.reason)
     })
   }
 
+  /** Again, too: with other variables, as another one. */
   start(): void {
-    this.#context.connector.start()
-    this.#resend()
-  }
-
-  /** With other variables, as another one. */
-  restart(): void {
     this.#id = uniqueId()
+    this.#context.connector.start()
     this.#resend()
   }
 
@@ -53,37 +50,29 @@ export class StandingOperation {
 
   #resend(): void {
     const { connection } = this.#context.connector
-    if (connection !== undefined && !this.#isClosed) this.#send(connection)
+    if (connection && !this.#isClosed) this.#send(connection)
   }
 
   #send(connection: Connection): void {
-    const { query, variables, onLost } = this.#parts
+    const { query, variables, next, lost } = this.#parts
     this.#stop()
-    onLost()
+    lost()
     this.#stop = connection.run(
       { query, variables: variables(), id: this.#id },
       {
-        next: (result) => this.#take(result, connection),
-        error: (errors) => this.#refused(serverError(errors)),
-        complete: () =>
-          this.#refused(new CarillonError('SERVICE_UNAVAILABLE', undefined, { retryable: true })),
-        lost: onLost,
+        next: (data) => {
+          this.#failures = 0
+          next(data, connection)
+        },
+        error: (error) => this.#recover(error),
+        lost,
       },
     )
   }
 
-  #take({ data, errors }: Result, connection: Connection): void {
-    if (errors !== undefined || data == null) this.#refused(serverError(errors))
-    else {
-      this.#failures = 0
-      this.#parts.onData(data, connection)
-    }
-  }
-
-  #refused(error: CarillonError): void {
-    this.#stop()
+  #recover(error: CarillonError): void {
     const failures = this.#failures++
-    this.#context.recover(error, failures, Number.POSITIVE_INFINITY).then(
+    recover(this.#context, error, { failures, deadline: Number.POSITIVE_INFINITY }).then(
       () => this.#resend(),
       () => {
         // The server is about to close the connection of who is not known; the next one has fresh credentials.
@@ -95,6 +84,6 @@ export class StandingOperation {
   #end(error: CarillonError | undefined): void {
     if (this.#isClosed) return
     this.close()
-    this.#parts.onEnd(error)
+    this.#parts.end(error)
   }
 }

@@ -10,9 +10,9 @@ const WINDOW_MS = 1_000
 export class Throttle<Item> {
   readonly #perSecond: number
   readonly #deliver: (item: Item) => void
-  #held: Item[] = []
+  readonly #held: Item[] = []
   #passed = 0
-  #windowStart = Number.NEGATIVE_INFINITY
+  /** Undefined where the window is over, and nothing came since. */
   #cancel: (() => void) | undefined
 
   constructor(perSecond: number, deliver: (item: Item) => void) {
@@ -25,29 +25,19 @@ export class Throttle<Item> {
   }
 
   offer(item: Item): void {
-    const now = performance.now()
-    if (now - this.#windowStart >= WINDOW_MS) this.#open(now)
-    if (!this.isHolding && this.#passed < this.#perSecond) this.#pass(item)
-    else this.#hold(item, this.#windowStart + WINDOW_MS - now)
+    this.#cancel ??= after(WINDOW_MS, () => this.#next())
+    if (this.#passed < this.#perSecond) this.#pass(item)
+    else if (this.#held.push(item) > this.#perSecond) this.#held.shift()
   }
 
   /** Lets everything through that is held back. */
   flush(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
-    const held = this.#held
-    this.#held = []
-    for (const item of held) this.#pass(item)
+    for (const item of this.#held.splice(0)) this.#pass(item)
   }
 
   close(): void {
     this.#cancel?.()
-    this.#held = []
-  }
-
-  #open(now: number): void {
-    this.#windowStart = now
-    this.#passed = 0
+    this.#held.length = 0
   }
 
   #pass(item: Item): void {
@@ -55,12 +45,10 @@ export class Throttle<Item> {
     this.#deliver(item)
   }
 
-  #hold(item: Item, waitMs: number): void {
-    this.#held.push(item)
-    if (this.#held.length > this.#perSecond) this.#held.shift()
-    this.#cancel ??= after(waitMs, () => {
-      this.#open(performance.now())
-      this.flush()
-    })
+  /** What was held back is the first of the next window. */
+  #next(): void {
+    this.#cancel = undefined
+    this.#passed = 0
+    for (const item of this.#held.splice(0)) this.offer(item)
   }
 }

@@ -1,23 +1,23 @@
-import { Acks, type Consumer } from './acks.ts'
-import type { Caller } from './caller.ts'
+import { type Acknowledge, acknowledger, type Consumer } from './acks.ts'
+import type { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { CarillonError } from './error.ts'
-import type { Feeds } from './feeds.ts'
+import type { Join } from './feeds.ts'
 import { type HistoryOptions, type Page, type ReplayOptions, readPage, replay } from './history.ts'
 import { Inbox } from './inbox.ts'
 import type { Message } from './message.ts'
 import { MessageStream } from './message-stream.ts'
-import { OutgoingMessage } from './outgoing-message.ts'
+import { Outgoing, type OutgoingMessage } from './outgoing-message.ts'
 import { Presence, type PresenceEntry, type PresenceView } from './presence.ts'
 import type { PublishOptions } from './publish-options.ts'
-import type { Publisher } from './publisher.ts'
+import type { Publish } from './publisher.ts'
 import type { MessageHandler, SubscribeOptions, Subscription } from './subscribe-options.ts'
 
 /** What all topics of a client share. */
 export interface TopicContext extends Context {
-  readonly caller: Caller
-  readonly publisher: Publisher
-  readonly feeds: Feeds
+  readonly call: Call
+  readonly publish: Publish
+  readonly join: Join
 }
 
 /** Options of a loop over messages. */
@@ -35,7 +35,7 @@ export interface AckOptions {
 export class Topic<T = unknown> {
   readonly name: string
   readonly #context: TopicContext
-  readonly #acks = new Map<string, Acks>()
+  readonly #acks = new Map<string, Acknowledge>()
   #consumer: string | undefined
 
   constructor(name: string, context: TopicContext) {
@@ -50,40 +50,23 @@ export class Topic<T = unknown> {
    * and not answered, so that it may be stored, or what the server answers
    */
   publish(payload: T, options: PublishOptions = {}): Promise<Message<T>> {
-    return this.#context.publisher.publish(this.name, payload, options) as Promise<Message<T>>
+    return this.#context.publish(this.name, payload, options) as Promise<Message<T>>
   }
 
   /** Publishes a message that can be shown at once: its `status` says what has become of it. */
   send(payload: T, options: PublishOptions = {}): OutgoingMessage<T> {
-    return new OutgoingMessage(
-      { topic: this.name, payload, options },
-      (own, ownOptions) => this.publish(own, ownOptions),
-      this.#context.report,
-    )
+    return new Outgoing({ topic: this.name, payload, options }, this.#context)
   }
 
   /** Tells a handler of each message, once and in order, through every lost connection. */
   subscribe(handler: MessageHandler<T>, options: SubscribeOptions = {}): Subscription {
-    if (!Number.isInteger(options.limit ?? 1) || (options.limit ?? 1) < 1) {
-      throw new CarillonError('INVALID_LIMIT')
-    }
-    this.#consumer = options.consumer ?? this.#consumer
-    const { feeds, maxWaitingMessages, report } = this.#context
-    const inbox = new Inbox(handler as MessageHandler<unknown>, options, {
-      maxWaiting: maxWaitingMessages,
-      onFull: () => leave(),
-      onDrained: (after) => {
-        const behind = { ...options, after, last: undefined, consumer: undefined }
-        leave = feeds.join(this.name, inbox, behind)
-      },
-      report,
-    })
-    let leave = feeds.join(this.name, inbox, options)
-    const unsubscribe = () => {
-      inbox.end()
-      leave()
-    }
-    return { unsubscribe, ended: inbox.closed, [Symbol.dispose]: unsubscribe }
+    const { limit = 1, consumer = this.#consumer } = options
+    if (!Number.isInteger(limit) || limit < 1) throw new CarillonError('INVALID_LIMIT')
+    this.#consumer = consumer
+    const request = { ...options, topic: this.name }
+    const inbox = new Inbox(handler as MessageHandler<unknown>, request, this.#context)
+    const unsubscribe = () => inbox.end()
+    return { unsubscribe, ended: inbox.ended, [Symbol.dispose]: unsubscribe }
   }
 
   /**
@@ -91,29 +74,28 @@ export class Topic<T = unknown> {
    * `close()` of the client. What ends the subscription by itself is thrown.
    */
   messages({ signal, ...options }: MessagesOptions = {}): AsyncIterableIterator<Message<T>> {
-    const stream = new MessageStream<T>(() => subscription.unsubscribe())
-    const subscription = this.subscribe((message) => stream.offer(message), {
+    const stream = new MessageStream<T>(() => unsubscribe())
+    const { unsubscribe, ended } = this.subscribe((message) => stream.offer(message), {
       ...options,
       onError: (error) => stream.end(error),
     })
-    const stop = () => subscription.unsubscribe()
-    signal?.addEventListener('abort', stop)
-    void subscription.ended.then(() => {
-      signal?.removeEventListener('abort', stop)
+    signal?.addEventListener('abort', unsubscribe)
+    void ended.then(() => {
+      signal?.removeEventListener('abort', unsubscribe)
       stream.end()
     })
-    if (signal?.aborted === true) stop()
+    if (signal?.aborted) unsubscribe()
     return stream
   }
 
   /** A page of history, always oldest first. An empty topic has an empty page. */
   history(options: HistoryOptions = {}): Promise<Page<T>> {
-    return readPage(this.#context.caller, this.name, options)
+    return readPage(this.#context.call, this.name, options)
   }
 
   /** Everything from a message on, or from the beginning, up to the present: a loop that ends by itself. */
   replay(options: ReplayOptions = {}): AsyncGenerator<Message<T>, void> {
-    return replay(this.#context.caller, this.name, options)
+    return replay(this.#context.call, this.name, options)
   }
 
   /**
@@ -125,13 +107,13 @@ export class Topic<T = unknown> {
     { sequence, cursor }: Pick<Message, 'sequence' | 'cursor'>,
     { consumer = this.#consumer }: AckOptions = {},
   ): Promise<Consumer | undefined> {
-    if (consumer === undefined) {
-      throw new CarillonError('INVALID_INPUT', 'Name the consumer that acknowledges.')
+    if (!consumer) {
+      throw new CarillonError('INVALID_INPUT', 'There is no consumer.')
     }
-    if (sequence === null || cursor === null) return undefined
-    const acks = this.#acks.get(consumer) ?? new Acks(this.#context.caller, this.name, consumer)
-    this.#acks.set(consumer, acks)
-    return acks.ack({ sequence, cursor })
+    if (!sequence || !cursor) return undefined
+    const ack = this.#acks.get(consumer) ?? acknowledger(this.#context.call, this.name, consumer)
+    this.#acks.set(consumer, ack)
+    return ack({ sequence, cursor })
   }
 
   /** Is present in the topic, and sees who else is. @param state any JSON value of at most 4 KiB */

@@ -5,8 +5,7 @@ const TICK_MS = 2_000
 
 /** Where a browser tells of what wakes a page. Elsewhere there is nothing of it. */
 interface Scope {
-  addEventListener?(type: string, listener: () => void): void
-  removeEventListener?(type: string, listener: () => void): void
+  addEventListener?(type: string, listener: () => void, until: { signal: AbortSignal }): void
   readonly document?: Scope & { readonly visibilityState?: string }
 }
 
@@ -20,22 +19,17 @@ export function onWake(wake: () => void): () => void {
   const show = () => {
     if (document?.visibilityState !== 'hidden') wake()
   }
-  for (const type of ['online', 'pageshow']) scope.addEventListener?.(type, wake)
-  document?.addEventListener?.('visibilitychange', show)
-  const stopClock = onClockJump(wake)
-  return () => {
-    for (const type of ['online', 'pageshow']) scope.removeEventListener?.(type, wake)
-    document?.removeEventListener?.('visibilitychange', show)
-    stopClock()
-  }
-}
-
-function onClockJump(wake: () => void): () => void {
   let last = Date.now()
-  const timer = setInterval(() => {
+  const clock = setInterval(() => {
     const now = Date.now()
     if (now - last > TICK_MS + ASLEEP_MS) wake()
     last = now
   }, TICK_MS)
-  return () => clearInterval(timer)
+  const listening = new AbortController()
+  for (const type of ['online', 'pageshow']) scope.addEventListener?.(type, wake, listening)
+  document?.addEventListener?.('visibilitychange', show, listening)
+  return () => {
+    listening.abort()
+    clearInterval(clock)
+  }
 }
