@@ -73,7 +73,7 @@ async function publishLines(
 }
 
 function readPayload(text: string, { text: isText }: Values): unknown {
-  return isText ? text.replace(/\r?\n$/, '') : parseJson('The payload', text)
+  return isText ? text.replace(/\r?\n?$/, '') : parseJson('The payload', text)
 }
 
 function optionsOf(values: Values): PublishOptions {

@@ -7,10 +7,11 @@ export interface Loss {
   readonly isFatal: boolean
 }
 
-/** After these, graphql-ws does not connect again, either. 4403 is none of them: fresh credentials may be let in. */
-const FATAL = [
-  1002, 1003, 1007, 1008, 1009, 1010, 1011, 1015, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500,
-]
+/**
+ * After these, graphql-ws does not connect again, either. 4403 is none of them: fresh credentials may be let in. Nor is 1009, for one
+ * message that was too long.
+ */
+const FATAL = [1002, 1003, 1007, 1008, 1011, 1015, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500]
 
 /** What closes mean whose reason does not begin with a code of the catalogue. */
 const CODES: Readonly<Record<number, CarillonErrorCode>> = {

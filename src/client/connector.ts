@@ -107,8 +107,8 @@ export class Connector {
 
   /** Resolves when the connection, or the try, is over; rejects with what the function for tokens throws. */
   async #connectOnce(): Promise<Loss> {
-    const { clientId, connectionParams, token: ask } = this.#settings
-    const token = await resolved(ask)
+    const { clientId, connectionParams } = this.#settings
+    const token = await this.#fresh()
     const lost = defer<Loss>()
     let openedAt = Number.POSITIVE_INFINITY
     const connection = new Connection(this.#settings, {
@@ -182,12 +182,19 @@ export class Connector {
     })
   }
 
+  /** A token; who is asked for it may take no longer than a connection. */
+  #fresh(): Promise<string | undefined> {
+    const { token, connectTimeout } = this.#settings
+    const asked = (async () => resolved(token))()
+    return within(deadlineIn(connectTimeout), 'NETWORK_ERROR', asked)
+  }
+
   async #renew(): Promise<boolean> {
     const { token: ask, connectTimeout } = this.#settings
     const { connection } = this
     if (!ask || !connection) return false
     try {
-      const token = await resolved(ask)
+      const token = await this.#fresh()
       const deadline = deadlineIn(connectTimeout)
       await runOnce(connection, DOCUMENTS.refreshToken, { token }, deadline)
       this.#cancelRenewal()

@@ -22,7 +22,9 @@ export function feeds(context: Context): Join {
     const begun = JSON.stringify(start)
     const alike = () => byKey.get(key) ?? []
     const isPresent = begun === PRESENT
-    const shared = alike().find((feed) => isPresent || (feed.isFresh && feed.begun === begun))
+    const shared = alike().find(
+      (feed) => (isPresent && feed.presentCursor) || (feed.isFresh && feed.begun === begun),
+    )
     if (shared && isPresent) inbox.join(shared.presentCursor)
     const feed =
       shared ??

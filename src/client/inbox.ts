@@ -54,9 +54,12 @@ export class Inbox {
 
   /** Begins at the present of others who are there already; where they stand, if that is the present. */
   join(cursor: string | undefined): void {
-    this.#awaitsPresent = true
+    this.#awaitsPresent = !cursor
+    if (!cursor) return
     // Nobody is told before who subscribes has got the subscription.
-    if (cursor) queueMicrotask(() => this.push({ __typename: 'CaughtUpEvent', cursor }))
+    this.#isBusy = true
+    this.#waiting.push({ __typename: 'CaughtUpEvent', cursor })
+    queueMicrotask(() => this.#drain())
   }
 
   /** @param wireLimit what the server lets through already, in messages a second */
@@ -85,6 +88,7 @@ export class Inbox {
   }
 
   #accept(event: TopicEvent): void {
+    if (this.#isEnded) return
     const isOver = this.#waiting.length >= this.#context.maxWaitingMessages
     if (isOver && isMessage(event) && !this.#makeRoom(event)) return
     this.#waiting.push(event)

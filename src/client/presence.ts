@@ -130,6 +130,7 @@ export class Presence<State> implements PresenceEntry<State> {
 
   async #say(deadline: number): Promise<void> {
     const connection = await this.#synced.promise
+    if (performance.now() > deadline) return // the entrance has said it
     const said = { topic: this.#topic, state: this.state ?? null }
     try {
       await runOnce(connection, DOCUMENTS.updatePresence, said, deadline)

@@ -3,8 +3,8 @@ import { CarillonError } from './error.ts'
 import type { Message } from './message.ts'
 import { after, deadlineIn } from './timing.ts'
 
-/** The longest JSON text of one publish, in characters: a frame that a server does not take would end the connection. */
-const MAX_TEXT = 4 * 1024 * 1024
+/** The longest JSON text of one publish, in characters of at most three bytes: a frame that a server does not take would end the connection. */
+const MAX_TEXT = 2.5e6
 
 /** One message on its way to the server. What is published is what it was when this was made, whatever becomes of the object. */
 export class PublishJob {

@@ -37,8 +37,10 @@ export class StandingOperation {
 
   /** Again, too: with other variables, as another one. */
   start(): void {
+    const { connector } = this.#context
     this.#id = uniqueId()
-    this.#context.connector.start()
+    connector.start()
+    if (connector.end) queueMicrotask(() => this.#end(connector.reason))
     this.#resend()
   }
 

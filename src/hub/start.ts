@@ -67,6 +67,9 @@ export const START_LIVE: Start = {
   onGap: 'fail',
 }
 
+/** Cursors of one subscription: each topic under a pattern may have one, and each is opened. */
+const MAX_CURSORS = 10_000
+
 /**
  * Cursors by their topics.
  * @throws CarillonError INVALID_CURSOR where one is none, or a topic has two
@@ -74,6 +77,9 @@ export const START_LIVE: Start = {
 export function parseAfter(
   cursors: readonly string[] | null | undefined,
 ): ReadonlyMap<TopicName, Position> {
+  if ((cursors?.length ?? 0) > MAX_CURSORS) {
+    throw new CarillonError('INVALID_INPUT', `At most ${MAX_CURSORS} cursors in one subscription.`)
+  }
   const positions = new Map<TopicName, Position>()
   for (const cursor of cursors ?? []) {
     const { topic, ...position } = decodeCursor(cursor)

@@ -60,6 +60,8 @@ export class MessageList extends Store<MessageListState> {
   readonly #listeners: () => ListListeners
   readonly #pace = new Pace(() => this.#show())
   #messages: Message[] = []
+  /** Of the last that has come by the subscription. */
+  #cursor: string | null = null
   #keep: number
   #status: MessageListState['status'] = 'loading'
   #error: CarillonError | undefined
@@ -128,12 +130,13 @@ export class MessageList extends Store<MessageListState> {
 
   /** Behind what it has; else with the newest messages. */
   #begin() {
-    const after = this.#messages.at(-1)?.cursor
-    if (after != null) return { after }
+    const after = this.#cursor
+    if (after !== null) return { after }
     return this.#history > 0 ? { last: this.#history } : {}
   }
 
   #take(message: Message): void {
+    this.#cursor = message.cursor ?? this.#cursor
     this.#insert(message)
     this.#outbox?.deliver(message.idempotencyKey)
     this.#listeners().onMessage?.(message)
@@ -146,7 +149,8 @@ export class MessageList extends Store<MessageListState> {
     if (last === undefined || sequenceOf(last) < message.sequence) this.#messages.push(message)
     else this.#messages = [...withItem(this.#messages, message, sequenceOf)]
     const excess = this.#messages.length - this.#keep
-    if (excess > 0) {
+    // What is read in front of them ends at the first one.
+    if (excess > 0 && this.#loading === undefined) {
       this.#messages.splice(0, excess)
       this.#hasEarlier = true
     }
@@ -177,6 +181,7 @@ export class MessageList extends Store<MessageListState> {
     if (gap.reason === 'EPOCH_CHANGED') {
       this.#epoch++
       this.#messages = []
+      this.#cursor = null
       this.#hasEarlier = false
       this.#pace.request()
     }

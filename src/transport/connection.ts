@@ -105,6 +105,7 @@ export function closeConnection(connection: Connection, code: number, reason: st
 
 function readOn({ socket, reader }: Connection): void {
   socket.resume()
+  if (socket.readyState !== socket.OPEN) reader.release() // what comes is not carried out any more
   reader.goOn()
 }
 

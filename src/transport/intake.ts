@@ -1,6 +1,6 @@
 /** One that has input to work on. */
 export interface Inlet {
-  /** Works on a small part of it; answers whether more is waiting that may be worked on. Does not throw. */
+  /** Works on a small part of it; answers whether more is waiting that may be worked on. */
   step(): boolean
 }
 
@@ -19,6 +19,8 @@ export class Intake {
   readonly #busy = new Set<Inlet>()
   #isScheduled = false
   #isWorking = false
+  /** Whether the last turn was of one that had nothing waiting before. */
+  #wasFresh = false
   /** Until when input is worked on in this turn of the event loop, on the clock of `performance.now()`. */
   #until = 0
 
@@ -30,12 +32,13 @@ export class Intake {
     else if (this.#isAlone && performance.now() < this.#until) this.#work()
   }
 
-  /** Resolves when it is one's turn: at once, where nobody waits. */
+  /** Resolves when it is one's turn: at once, where nobody waits. What it is for comes after it, and takes the rest of the slice. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.add({
         step: () => {
           resolve()
+          this.#until = 0
           return false
         },
       })
@@ -60,18 +63,26 @@ export class Intake {
   #work(): void {
     if (this.#isWorking) return
     this.#isWorking = true
-    do {
-      const inlet = first(this.#fresh) ?? first(this.#busy)
-      if (inlet === undefined) break
-      this.#fresh.delete(inlet)
-      this.#busy.delete(inlet)
-      if (inlet.step() && !this.#fresh.has(inlet)) this.#busy.add(inlet)
-    } while (performance.now() < this.#until)
-    this.#isWorking = false
+    try {
+      do {
+        const inlet = this.#take()
+        if (inlet === undefined) break
+        if (inlet.step() && !this.#fresh.has(inlet)) this.#busy.add(inlet)
+      } while (performance.now() < this.#until)
+    } finally {
+      this.#isWorking = false
+    }
   }
-}
 
-function first(inlets: Set<Inlet>): Inlet | undefined {
-  const [inlet] = inlets
-  return inlet
+  /** Who has more gets every other turn: those that keep coming with a little must not keep it waiting for ever. */
+  #take(): Inlet | undefined {
+    const [fresh] = this.#fresh
+    const [busy] = this.#busy
+    const inlet = this.#wasFresh ? (busy ?? fresh) : (fresh ?? busy)
+    if (inlet === undefined) return undefined
+    this.#wasFresh = inlet === fresh
+    this.#fresh.delete(inlet)
+    this.#busy.delete(inlet)
+    return inlet
+  }
 }

@@ -4,6 +4,9 @@ import type { Inlet, Intake } from './intake.ts'
 /** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
 const PART_BYTES = 2 * 1024
 
+/** How often one that is held passes on a part, in milliseconds. */
+const TRICKLE_MS = 1_000
+
 /** What may come, in bytes. */
 export interface Allowance {
   bytes: number
@@ -33,6 +36,10 @@ export class Reader implements Inlet {
   /** What may come before the client is known, in bytes, and who is told where there is more. */
   #allowance: Allowance | undefined
   #isHeld = false
+  /** Passes on a part now and then while it is held. */
+  #trickle: NodeJS.Timeout | undefined
+  /** The end of what is sent, which comes after what waits. */
+  #end: unknown[] | undefined
   #rest: NodeJS.Timeout | undefined
 
   constructor({ raw, intake, isPaused }: ReaderParts) {
@@ -53,15 +60,18 @@ export class Reader implements Inlet {
     this.#allowance = allowance
   }
 
-  /** Passes nothing on from here on, until `release`. */
+  /** Passes nothing on from here on, until `release`; but for a part now and then, so that pings are answered. */
   hold(): void {
     this.#isHeld = true
+    this.#trickle ??= setInterval(() => this.#passOn(), TRICKLE_MS).unref()
   }
 
   /** Ends a hold. */
   release(): void {
     if (!this.#isHeld) return
     this.#isHeld = false
+    clearInterval(this.#trickle)
+    this.#trickle = undefined
     this.goOn()
   }
 
@@ -75,14 +85,17 @@ export class Reader implements Inlet {
 
   /** Looks again at whether those behind want what waits. */
   goOn(): void {
-    if (this.isBehind) this.#intake.add(this)
+    if (!this.isBehind) return
+    this.#raw.pause() // those behind may have resumed it
+    this.#intake.add(this)
   }
 
   step(): boolean {
     if (this.#isHeld || this.#rest !== undefined || this.#isPaused()) return false
     this.#passOn()
     if (this.isBehind) return true
-    if (!this.#isPaused()) this.#raw.resume()
+    if (this.#end !== undefined) this.#emit('end', ...this.#end)
+    else if (!this.#isPaused()) this.#raw.resume()
     return false
   }
 
@@ -91,7 +104,10 @@ export class Reader implements Inlet {
       this.#receive(args[0])
       return true
     }
-    if (event === 'end') while (this.isBehind) this.#passOn() // what was sent before it is still carried out
+    if (event === 'end' && this.isBehind) {
+      this.#end = args // what was sent before it is still carried out
+      return true
+    }
     if (event === 'close') this.#close()
     return this.#emit(event, ...args)
   }
@@ -100,6 +116,7 @@ export class Reader implements Inlet {
   #close(): void {
     this.#waiting.length = 0
     clearTimeout(this.#rest)
+    clearInterval(this.#trickle)
   }
 
   #receive(chunk: Buffer): void {

@@ -30,7 +30,7 @@ describe('A close', () => {
     [1006, '', 'NETWORK_ERROR', false, true],
     [1012, 'The server is shutting down.', 'SHUTTING_DOWN', false, true],
     [1013, 'SLOW_CONSUMER: The client reads too slowly.', 'SLOW_CONSUMER', false, true],
-    [1009, '', 'PAYLOAD_TOO_LARGE', true, false],
+    [1009, '', 'PAYLOAD_TOO_LARGE', false, true],
     [4400, 'INVALID_INPUT: A client id is …', 'INVALID_INPUT', true, false],
     [4403, 'Forbidden', 'UNAUTHENTICATED', false, false],
     [4406, '', 'NETWORK_ERROR', true, false],

@@ -85,3 +85,23 @@ test('what waits when a socket is cut is dropped', async () => {
   raw.destroy()
   await expect.poll(() => events, SOON).toEqual(['close after 0'])
 })
+
+test('an end does not hurry what waits', async () => {
+  const { raw, reader, size, events } = open()
+  reader.hold()
+  raw.push(LONG)
+  raw.push(null)
+  for (let turns = 0; turns < 5; turns++) await setImmediate()
+  expect(size()).toBe(0)
+  expect(events).toEqual([])
+  reader.release()
+  await expect.poll(() => events, SOON).toContain(`end after ${LONG.length}`)
+})
+
+test('passes on a part now and then while it is held', async () => {
+  const { raw, reader, size } = open()
+  reader.hold()
+  raw.push(LONG)
+  await expect.poll(size, SOON).toBe(2048)
+  raw.destroy()
+})
