@@ -7,7 +7,7 @@ import { HELP } from './cli/help.ts'
 import { endWhenUnread, flushed } from './cli/output.ts'
 import { print } from './cli/print.ts'
 import { UsageError } from './cli/usage-error.ts'
-import { visible } from './cli/visible-text.ts'
+import { visibleLines } from './cli/visible-text.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { DatabaseStartError } from './database/database.ts'
 import { CarillonError } from './protocol/errors.ts'
@@ -158,8 +158,7 @@ async function readVersion(): Promise<string> {
 async function fail(error: unknown): Promise<void> {
   if (error instanceof Interrupted) return endBy(error.stopSignal)
   // Servers have written some of it.
-  const lines = String(textOf(error)).split('\n').map(visible)
-  process.stderr.write(`carillon: ${lines.join('\n')}\n`)
+  process.stderr.write(`carillon: ${visibleLines(String(textOf(error)))}\n`)
   await flushed()
   process.exit(error instanceof Failure ? error.exitCode : 1)
 }

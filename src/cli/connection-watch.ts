@@ -30,8 +30,10 @@ export class ConnectionWatch {
     this.#lastReason = reason
     if (this.#isTold) return
     this.#isTold = true
-    const { url } = this.#target
-    const what = this.#wasConnected ? `The connection to ${url} is lost` : `No connection to ${url}`
+    const { address } = this.#target
+    const what = this.#wasConnected
+      ? `The connection to ${address} is lost`
+      : `No connection to ${address}`
     note(`carillon: ${what}: ${reasonText(reason)}. Trying again …\n`)
   }
 
@@ -55,11 +57,11 @@ export class ConnectionWatch {
   }
 
   #tooLate(): Failure {
-    const { url, timeoutMs } = this.#target
+    const { address, timeoutMs } = this.#target
     if (this.#lastReason === undefined) {
-      return new Failure(`${url} has not answered within ${timeoutMs / 1_000} s.`, EXIT.AWAY)
+      return new Failure(`${address} has not answered within ${timeoutMs / 1_000} s.`, EXIT.AWAY)
     }
     const why = reasonText(this.#lastReason)
-    return new Failure(`There is no connection to ${url}: ${why}.`, EXIT.AWAY)
+    return new Failure(`There is no connection to ${address}: ${why}.`, EXIT.AWAY)
   }
 }

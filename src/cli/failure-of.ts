@@ -9,7 +9,7 @@ import type { Target } from './target.ts'
  */
 export function failureOf(
   error: unknown,
-  { url, token, timeoutMs }: Target,
+  { address, token, timeoutMs }: Target,
   reason: CarillonError | undefined,
 ): unknown {
   if (!(error instanceof CarillonError)) return error
@@ -19,14 +19,18 @@ export function failureOf(
     case 'NOT_CONNECTED':
     case 'NETWORK_ERROR': {
       const cause = error.cause === undefined ? (reason ?? error) : error
-      const text = `There is no connection to ${url}: ${reasonText(cause)}.`
+      const text = `There is no connection to ${address}: ${reasonText(cause)}.`
       return new Failure(text, EXIT.AWAY, options)
     }
     case 'ACK_TIMEOUT':
-      return new Failure(`${url} has not answered within ${time}.`, EXIT.AWAY, options)
+      return new Failure(`${address} has not answered within ${time}.`, EXIT.AWAY, options)
     case 'UNAUTHENTICATED':
       if (token !== undefined) break
-      return new Failure(`${url} asks for a token: --token, or CARILLON_TOKEN.`, undefined, options)
+      return new Failure(
+        `${address} asks for a token: --token, or CARILLON_TOKEN.`,
+        undefined,
+        options,
+      )
     default:
   }
   const exitCode = error.retryable ? EXIT.AWAY : EXIT.REFUSED

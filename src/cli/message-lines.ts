@@ -82,7 +82,12 @@ const COLUMNS: readonly Column[] = ['topic', 'sequence', 'from', 'type']
 
 function cellsOf({ topic, sequence, from, type }: Message): Record<Column, string> {
   // An ephemeral message has no place in the log.
-  return { topic, sequence: String(sequence ?? '-'), from: visible(from), type: visible(type) }
+  return {
+    topic: visible(topic),
+    sequence: visible(String(sequence ?? '-')),
+    from: visible(from),
+    type: visible(type),
+  }
 }
 
 function shortenedTo(text: string, columns: number): string {

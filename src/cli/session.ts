@@ -65,7 +65,7 @@ function clientOf(target: Target, sockets: Sockets, stop: Stop): CarillonClient 
 function follow({ state, reason }: StateChange, target: Target, { watch, stop }: Followed): void {
   const refusal = finalRefusal(reason)
   if (refusal !== undefined) {
-    stop.now(new Failure(`There is no Carillon at ${target.url}: ${refusal.message}.`))
+    stop.now(new Failure(`There is no Carillon at ${target.address}: ${refusal.message}.`))
   } else if (state === 'closed' && reason !== undefined) {
     stop.now(asError(failureOf(reason, target, reason)))
   } else if (state === 'live') watch.connected()

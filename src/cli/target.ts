@@ -24,6 +24,8 @@ export interface TargetValues {
 /** Which server a command talks to, and as whom. */
 export interface Target {
   readonly url: string
+  /** The same, as it may be shown: without a password, and without parameters, which may be secrets. */
+  readonly address: string
   readonly token: string | undefined
   readonly userId: string | undefined
   /** How long the server may take until it is there and has answered, in milliseconds. */
@@ -35,8 +37,10 @@ export function readTarget(
   { url, token, user, timeout }: TargetValues,
   { CARILLON_URL, CARILLON_TOKEN }: NodeJS.ProcessEnv,
 ): Target {
+  const parsed = parseUrl(url ?? (CARILLON_URL || DEFAULT_URL))
   return {
-    url: parseUrl(url ?? (CARILLON_URL || DEFAULT_URL)),
+    url: parsed.href,
+    address: `${parsed.origin}${parsed.pathname}`,
     token: token ?? (CARILLON_TOKEN || undefined),
     userId: user,
     timeoutMs: parseCount('--timeout', timeout, MAX_TIMEOUT_SECONDS) * 1_000,
@@ -46,7 +50,7 @@ export function readTarget(
 const MAX_TIMEOUT_SECONDS = 86_400
 
 /** An address without a path is that of the whole server, whose GraphQL is at /graphql. */
-function parseUrl(text: string): string {
+function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^(http|ws)s?:$/.test(url.protocol)) {
     throw new UsageError(
@@ -54,5 +58,5 @@ function parseUrl(text: string): string {
     )
   }
   if (url.pathname === '/') url.pathname = '/graphql'
-  return url.href
+  return url
 }

@@ -18,6 +18,11 @@ export function visible(text: string): string {
   return text.replaceAll(UNSAFE, escaped)
 }
 
+/** The same of a text that may have several lines. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n')
+}
+
 /** A value as one line of JSON, which is safe on a terminal, too. */
 export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replaceAll(UNSAFE_IN_JSON, escaped)

@@ -1,3 +1,4 @@
+import { readCursor } from '../client/cursor.ts'
 import { type Entry, type MessageList, withLive, withPage } from '../links/message-list.ts'
 import type { PageInfo } from '../links/page-info.ts'
 
@@ -65,8 +66,16 @@ function addLive(cache: GraphCache, delivered: unknown): void {
   const key = cache.keyOfEntity({ __typename: 'Message', id: message.id })
   if (key === null) return
   const { topic } = message
-  const live = keysIn(cache.resolve('Query', LIVE, { topic }))
+  const all = keysIn(cache.resolve('Query', LIVE, { topic }))
+  // A new numbering begins a new list: sequences of two say nothing about their order.
+  const epoch = epochOf(cache, key)
+  const live = all.filter((one) => epochOf(cache, one) === epoch)
   cache.link('Query', LIVE, { topic }, [...live.filter((one) => one !== key), key])
+}
+
+function epochOf(cache: GraphCache, key: string): string | undefined {
+  const cursor = cache.resolve(key, 'cursor')
+  return typeof cursor === 'string' ? readCursor(cursor)?.epoch : undefined
 }
 
 /** Undefined where the page that is asked for is not there: then it is fetched. */

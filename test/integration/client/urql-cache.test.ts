@@ -34,6 +34,13 @@ const LIVE = gql`
   ${gql(MESSAGE)}
 `
 
+const GOING_ON = gql`
+  subscription GoingOn($topics: [TopicPattern!]!, $after: [Cursor!], $last: Int) {
+    messages(topics: $topics, after: $after, last: $last, onGap: SKIP) { ...Shown }
+  }
+  ${gql(MESSAGE)}
+`
+
 interface Shown {
   readonly sequence: number
   readonly payload: unknown
@@ -148,6 +155,22 @@ describe('Graphcache', () => {
     const variables = { topics: [topic], ...liveStart(pageInfo) }
     const live = urql.subscription(LIVE, variables).subscribe(() => {})
     const sequences = async () => (await page({ topic, last: 5 })).nodes.map((one) => one.sequence)
+    await expect.poll(sequences, SOON).toEqual([1, 2])
+    live.unsubscribe()
+  })
+
+  test('after a purge has what came since, and nothing of before', async () => {
+    const topic = await topicWith(3)
+    await using opened = openUrql()
+    const { urql, page } = opened
+    const { pageInfo } = await page({ topic, last: 5 })
+    const variables = { topics: [topic], ...liveStart(pageInfo) }
+    const live = urql.subscription(GOING_ON, variables).subscribe(() => {})
+    const sequences = async () => (await page({ topic, last: 5 })).nodes.map((one) => one.sequence)
+    await publish(topic, 4, 5)
+    await expect.poll(sequences, SOON).toEqual([1, 2, 3, 4, 5])
+    await server.carillon.purgeTopic(topic)
+    await publish(topic, 1, 2)
     await expect.poll(sequences, SOON).toEqual([1, 2])
     live.unsubscribe()
   })
