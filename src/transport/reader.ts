@@ -63,7 +63,9 @@ export class Reader implements Inlet {
   /** Passes nothing on from here on, until `release`; but for a part now and then, so that pings are answered. */
   hold(): void {
     this.#isHeld = true
-    this.#trickle ??= setInterval(() => this.#passOn(), TRICKLE_MS).unref()
+    this.#trickle ??= setInterval(() => {
+      if (!this.#isPaused()) this.#passOn()
+    }, TRICKLE_MS).unref()
   }
 
   /** Ends a hold. */
@@ -93,10 +95,7 @@ export class Reader implements Inlet {
   step(): boolean {
     if (this.#isHeld || this.#rest !== undefined || this.#isPaused()) return false
     this.#passOn()
-    if (this.isBehind) return true
-    if (this.#end !== undefined) this.#emit('end', ...this.#end)
-    else if (!this.#isPaused()) this.#raw.resume()
-    return false
+    return this.isBehind
   }
 
   #onEvent(event: string | symbol, args: unknown[]): boolean {
@@ -142,5 +141,8 @@ export class Reader implements Inlet {
     if (chunk.length <= PART_BYTES) this.#waiting.shift()
     else this.#waiting[0] = chunk.subarray(PART_BYTES)
     this.#emit('data', chunk.subarray(0, PART_BYTES))
+    if (this.isBehind) return
+    if (this.#end !== undefined) this.#emit('end', ...this.#end)
+    else if (!this.#isPaused()) this.#raw.resume()
   }
 }

@@ -105,3 +105,15 @@ test('passes on a part now and then while it is held', async () => {
   await expect.poll(size, SOON).toBe(2048)
   raw.destroy()
 })
+
+test('goes on reading where a part that was passed on while it was held was the last', async () => {
+  const { raw, reader, size, events } = open()
+  reader.hold()
+  raw.push('abc')
+  await expect.poll(size, SOON).toBe(3)
+  expect(raw.isPaused()).toBe(false)
+  reader.release()
+  raw.push('def')
+  raw.push(null)
+  await expect.poll(() => events, SOON).toContain('end after 6')
+})
