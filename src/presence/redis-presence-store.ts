@@ -98,6 +98,10 @@ export class RedisPresenceStore implements PresenceStore {
       subscriber: this.#connections.open({ enableOfflineQueue: true }),
       host: {
         own: (topic) => this.#own.in(topic).map((it) => this.#stamp(it)),
+        held: (topic, session) => {
+          const own = this.#own.at(topic, session)
+          return own?.id === session.id ? this.#stamp(own) : undefined
+        },
         ownTopics: () => this.#own.topics(),
         topicsWith: (prefix) => this.#lease.topicsWith(prefix),
         mayReturn: () => this.#mayReturn(),

@@ -38,6 +38,8 @@ const RETRY_MS = 500
 export interface RostersHost {
   /** Sessions of this instance in a topic. */
   own(topic: TopicName): readonly SharedSession[]
+  /** The same session, where it is one of this instance and still there. */
+  held(topic: TopicName, session: Session): SharedSession | undefined
   ownTopics(): Iterable<TopicName>
   /** Topics that begin so and have sessions, of any instance. */
   topicsWith(prefix: string): Promise<Iterable<TopicName>>
@@ -295,8 +297,17 @@ export class RedisRosters {
     const outcome = step === undefined ? 'gap' : tracked.receive(step)
     if (outcome === 'gap') this.#begin(this.#resync(topic))
     if (step === undefined || outcome !== 'applied') return
+    this.#keepHeld(topic, tracked.roster, step.changes)
     this.#host.onChanges(topic, step.changes)
     this.#tellChange(topic, step.changes)
+  }
+
+  /** Who is held for dead elsewhere, and is here, does not leave: they are put back where they are missing. */
+  #keepHeld(topic: TopicName, roster: Roster, changes: readonly RosterChange[]): void {
+    for (const { kind, session } of changes) {
+      const held = kind === 'remove' ? this.#host.held(topic, session) : undefined
+      if (held !== undefined && roster.at(held) === undefined) roster.put(held)
+    }
   }
 
   /** Undefined where an instance of another version writes otherwise. */

@@ -183,8 +183,7 @@ describeWithRedis('presence ghosts and flapping: three processes over one Redis'
     const leaves = count(outside, 'LEAVE')
     expect(names.filter((name) => leaves.get(name) !== 1)).toEqual([])
     expect(await usersBySync(2, topic)).toBe(50)
-    // What the others were told meanwhile waits in its socket: where that comes first, it is told here, too, once.
-    for (const times of count(inside, 'LEAVE').values()) expect(times).toBe(1)
+    expect(inside.lines().filter((line) => line.startsWith('LEAVE'))).toEqual([])
   }, 60_000)
 
   test('an instance that ends lets its clients move, and those that do not leave once after the grace', async () => {
