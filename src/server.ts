@@ -98,6 +98,8 @@ import type { ResumeStore } from './resume/resume-store.ts'
 import { Resumptions } from './resume/resumptions.ts'
 import { PrismaSnapshotStore } from './snapshots/prisma-snapshot-store.ts'
 import { type SnapshotRequest, Snapshots } from './snapshots/snapshots.ts'
+import type { Connection } from './transport/connection.ts'
+import { ConnectionLimits } from './transport/connection-limits.ts'
 import { createHttpHandler, type HttpHandler } from './transport/http.ts'
 import { Intake } from './transport/intake.ts'
 import { type Address, type ListenOptions, ServerTransport } from './transport/server.ts'
@@ -206,9 +208,10 @@ class CarillonServer implements Carillon {
   readonly #acks: Acks
   readonly #consumers: Consumers
   readonly #presence: Presence
+  readonly #connections: ConnectionLimits<Connection>
   readonly #metrics = new Metrics({
     presence: () => this.#presence.stats,
-    connections: () => this.#sockets.open,
+    connections: () => this.#connections.open,
   })
   readonly #resumeStore: ResumeStore
   readonly #resumptions: Resumptions
@@ -338,8 +341,10 @@ class CarillonServer implements Carillon {
         : new InFlight({ limit: 'connectionsPerUser', max: limits.connectionsPerUser }),
     }
     const intake = new Intake()
+    this.#connections = new ConnectionLimits(limits, onLimit)
     this.#http = createHttpHandler({
       ...parts,
+      connections: this.#connections,
       intake,
       metrics: this.#metrics,
       isShuttingDown: () => this.#closing !== undefined,
@@ -356,17 +361,19 @@ class CarillonServer implements Carillon {
     const { outboxes } = this.#hub
     this.#sockets = new WebSocketTransport({
       ...parts,
+      connections: this.#connections,
       outboxes,
       intake,
       resumptions: this.#resumptions,
       access: this.#access,
       renewalMs: options.renewalMs ?? DEFAULT_RENEWAL_MS,
     })
-    const { origins } = door
+    const { origins, arrivals } = door
     this.#transport = new ServerTransport({
       handler: this.#http,
       sockets: this.#sockets,
       origins,
+      arrivals,
       intake,
     })
   }

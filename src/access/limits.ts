@@ -34,9 +34,9 @@ export interface Limits {
   /** Ids in one `nodes`. */
   readonly nodes: number
 
-  /** WebSockets of one instance. */
+  /** WebSockets and event streams of one instance. */
   readonly connections: number
-  /** WebSockets of one instance that come from one address. */
+  /** WebSockets and event streams of one instance that come from one address. */
   readonly connectionsPerAddress: number
   /** WebSockets and event streams of one instance that are of one user. Not in open mode, where users are not told apart. */
   readonly connectionsPerUser: number

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
 import type { WebSocketClass } from '../client/index.ts'
@@ -85,7 +84,8 @@ export class Sockets {
 }
 
 async function closeSocket(socket: WebSocket): Promise<void> {
-  const closed = once(socket, 'close')
+  // Not `once` of Node, which rejects with the error of one that was about to be opened.
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const timer = setTimeout(() => socket.terminate(), GOODBYE_MS)
   socket.on('error', () => {}) // it is over anyway
   socket.resume()

@@ -152,7 +152,7 @@ export class Inbox {
 
 /** What is missing is told to somebody, always. */
 const reject: NonNullable<SubscribeOptions['onGap']> = (gap) => {
-  throw new CarillonError('CURSOR_EXPIRED', 'Messages are no longer kept.', { gap })
+  throw new CarillonError('CURSOR_EXPIRED', 'Messages are missing.', { gap })
 }
 
 function isMessage(event: TopicEvent): event is MessageEvent {

@@ -12,7 +12,13 @@ export type { At, Message, Snapshot } from './message.ts'
 export type { OutgoingMessage, OutgoingStatus } from './outgoing-message.ts'
 export { Place, type Placed } from './place.ts'
 export { Places } from './places.ts'
-export type { PresenceChange, PresenceEntry, PresenceMember, PresenceView } from './presence.ts'
+export type {
+  PresenceChange,
+  PresenceEntry,
+  PresenceMember,
+  PresenceOptions,
+  PresenceView,
+} from './presence.ts'
 export type { PublishOptions } from './publish-options.ts'
 export type { WebSocketClass } from './socket.ts'
 export type { ConnectionState, StateChange } from './state.ts'

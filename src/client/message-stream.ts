@@ -21,7 +21,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
   offer(message: Message<T>): Promise<void> {
     this.#handled = defer()
     const waiting = this.#waiting.shift()
-    if (waiting) waiting.resolve({ done: false, value: message })
+    if (waiting) waiting.resolve({ value: message })
     else this.#offered = message
     return this.#handled.promise
   }
@@ -38,7 +38,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>, undef
     const next = defer<IteratorResult<Message<T>, undefined>>()
     const offered = this.#offered
     this.#offered = undefined
-    if (offered) next.resolve({ done: false, value: offered })
+    if (offered) next.resolve({ value: offered })
     else {
       if (this.#isOver) this.#finish(next)
       else this.#waiting.push(next)

@@ -54,6 +54,14 @@ export interface PresenceEntry<State = unknown> extends PresenceView<State> {
   update(state: State): Promise<void>
 }
 
+export interface PresenceOptions {
+  /**
+   * Told of what ends it by itself, such as PERMISSION_DENIED: nobody is told of changes any more, and this client is not there. Default:
+   * what reports errors of the client.
+   */
+  readonly onError?: ((error: CarillonError) => void) | undefined
+}
+
 /** A subscription to who is in a topic, with which this client may be there itself. */
 export class Presence<State> implements PresenceEntry<State> {
   state: State | undefined
@@ -73,6 +81,7 @@ export class Presence<State> implements PresenceEntry<State> {
     topic: string,
     entered: { readonly state: State | undefined } | undefined,
     context: Context,
+    { onError = context.report }: PresenceOptions = {},
   ) {
     this.state = entered?.state
     this.#topic = topic
@@ -86,7 +95,7 @@ export class Presence<State> implements PresenceEntry<State> {
       lost: () => this.#lose(),
       end: (error) => {
         this.leave()
-        if (error) context.report(error)
+        if (error) onError(error)
       },
     })
     this.#operation.start()

@@ -10,7 +10,7 @@ export function after(ms: number, callback: () => void): () => void {
 }
 
 export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void after(ms, resolve))
+  return new Promise((resolve) => after(ms, resolve))
 }
 
 /** By `performance.now()`: the point in time that is so many milliseconds away. */

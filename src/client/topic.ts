@@ -8,7 +8,12 @@ import { Inbox } from './inbox.ts'
 import type { Message } from './message.ts'
 import { MessageStream } from './message-stream.ts'
 import { Outgoing, type OutgoingMessage } from './outgoing-message.ts'
-import { Presence, type PresenceEntry, type PresenceView } from './presence.ts'
+import {
+  Presence,
+  type PresenceEntry,
+  type PresenceOptions,
+  type PresenceView,
+} from './presence.ts'
 import type { PublishOptions } from './publish-options.ts'
 import type { Publish } from './publisher.ts'
 import type { MessageHandler, SubscribeOptions, Subscription } from './subscribe-options.ts'
@@ -117,12 +122,12 @@ export class Topic<T = unknown> {
   }
 
   /** Is present in the topic, and sees who else is. @param state any JSON value of at most 4 KiB */
-  enter<State = unknown>(state?: State): PresenceEntry<State> {
-    return new Presence(this.name, { state }, this.#context)
+  enter<State = unknown>(state?: State, options?: PresenceOptions): PresenceEntry<State> {
+    return new Presence(this.name, { state }, this.#context, options)
   }
 
   /** Sees who is present, without being so. */
-  watch<State = unknown>(): PresenceView<State> {
-    return new Presence<State>(this.name, undefined, this.#context)
+  watch<State = unknown>(options?: PresenceOptions): PresenceView<State> {
+    return new Presence<State>(this.name, undefined, this.#context, options)
   }
 }

@@ -3,7 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 /** What is counted; asked when someone looks. */
 export interface MetricSources {
   presence(): PresenceCounts
-  /** WebSockets that are open. */
+  /** WebSockets and event streams that are open. */
   connections(): number
 }
 
@@ -25,7 +25,11 @@ export class Metrics {
   })
 
   constructor({ presence, connections }: MetricSources) {
-    this.#gauge('carillon_connections', 'WebSockets of this instance.', connections)
+    this.#gauge(
+      'carillon_connections',
+      'WebSockets and event streams of this instance.',
+      connections,
+    )
     this.#gauge(
       'carillon_presence_members',
       'Clients of this instance that are present.',

@@ -8,7 +8,7 @@ export interface PresenceState<State = unknown> {
   readonly members: readonly PresenceMember<State>[]
   /** `loading` until it is known who is there. */
   readonly status: 'loading' | 'ready'
-  /** Why the topic is none, or the server does not take the state of this client. */
+  /** Why the topic is none, the server does not show it, or does not take the state of this client. */
   readonly error: CarillonError | undefined
 }
 
@@ -51,8 +51,9 @@ export class PresenceStore extends Store<PresenceState> {
   protected start(): void {
     try {
       const topic = this.#client.topic(this.#topic)
-      this.#entry = this.#isThere ? topic.enter(this.#state) : undefined
-      this.#view = this.#entry ?? topic.watch()
+      const options = { onError: (error: CarillonError) => this.#fail(error) }
+      this.#entry = this.#isThere ? topic.enter(this.#state, options) : undefined
+      this.#view = this.#entry ?? topic.watch(options)
     } catch (error) {
       this.#fail(carillonError(error))
       return

@@ -10,8 +10,8 @@ export type CountedLimits = Pick<
 const RETRY_AFTER_MS = 5_000
 
 /**
- * How many WebSockets there may be. Each is admitted before its handshake, so that those that wait for one count, too,
- * and released once. Of those that have not said who they are, the oldest make room: a flood of silent sockets
+ * How many WebSockets and event streams there may be. Each is admitted before its handshake, so that those that wait for
+ * one count, too, and released once. Of those that have not said who they are, the oldest make room: a flood of silent sockets
  * drives itself out, and honest clients, which speak at once, come in.
  */
 export class ConnectionLimits<Socket> {
@@ -27,11 +27,15 @@ export class ConnectionLimits<Socket> {
     this.#onLimit = onLimit
   }
 
+  /** Connections that are open, or wait for their handshake. */
   get open(): number {
     return this.#open
   }
 
-  /** Counts a socket; answers why not, where there is no room for it. */
+  /**
+   * Counts a connection; answers why not, where there is no room for it.
+   * @param address empty where it is not known; then it counts for the instance alone
+   */
   admit(address: string): CarillonError | undefined {
     const { connections, connectionsPerAddress } = this.#limits
     const ofAddress = this.#byAddress.get(address) ?? 0
@@ -42,7 +46,7 @@ export class ConnectionLimits<Socket> {
         'This instance has no room for more connections.',
       )
     }
-    if (ofAddress >= connectionsPerAddress) {
+    if (address !== '' && ofAddress >= connectionsPerAddress) {
       const message = `There are ${ofAddress} connections from this address already.`
       return this.#refuse('RATE_LIMIT_EXCEEDED', 'connectionsPerAddress', message)
     }

@@ -93,6 +93,13 @@ function joined(headers: IncomingHttpHeaders): Credentials['headers'] {
   )
 }
 
+/** `ws` closes sockets by itself where a message is not as it may be, and says why by the code alone. */
+export function explainCloses(socket: WebSocket, reasons: Readonly<Record<number, string>>): void {
+  const close = socket.close.bind(socket)
+  socket.close = (code, reason = code === undefined ? undefined : reasons[code]) =>
+    close(code, reason)
+}
+
 /** Sends what waits, then closes. Cuts a reason that is too long, at a whole character; `ws` would throw. */
 export function closeConnection(connection: Connection, code: number, reason: string): void {
   const { socket, outbox } = connection

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { IncomingMessage } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
-import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import {
+  createYoga,
+  type GraphQLParams,
+  type Plugin,
+  type YogaInitialContext,
+  type YogaServerInstance,
+} from 'graphql-yoga'
 import type { Arrival, Arrivals } from '../access/arrivals.ts'
 import type { Authenticator } from '../access/authenticator.ts'
 import { CLIENT_ID_HEADER, httpCredentials, USER_ID_HEADER } from '../access/credentials.ts'
@@ -16,12 +22,13 @@ import { formatError, type ReportError, toGraphQLError } from '../graphql/errors
 import type { Operations } from '../operations/operations.ts'
 import type { PresenceConnection } from '../presence/presence.ts'
 import { CarillonError, ERRORS } from '../protocol/errors.ts'
+import type { ConnectionLimits } from './connection-limits.ts'
 import { openCountedResults } from './counted-results.ts'
 import { crossOrigin } from './cross-origin.ts'
 import { graphiqlResponse, wantsGraphiql } from './graphiql.ts'
 import type { Intake } from './intake.ts'
 import { responseOf, textRefusal } from './refusal.ts'
-import { readBody } from './request-body.ts'
+import { brokenOff, readBody } from './request-body.ts'
 import { secureAnswers } from './security-headers.ts'
 
 export const GRAPHQL_PATH = '/graphql'
@@ -41,6 +48,7 @@ export interface HttpParts {
   readonly onLimit: (name: LimitName) => void
   readonly origins: Origins
   readonly arrivals: Arrivals
+  readonly connections: Pick<ConnectionLimits<never>, 'admit' | 'release'>
   /** Connections and streams by user; undefined where users are not told apart. */
   readonly perUser: InFlight | undefined
   readonly intake: Intake
@@ -58,6 +66,7 @@ export type HttpHandler = YogaServerInstance<object, GraphQLContext>
 export function createHttpHandler(parts: HttpParts): HttpHandler {
   const { schema, operations, report, origins } = parts
   const viewers = new WeakMap<Request, Viewer>()
+  const sources = new WeakMap<Request, string>()
   const arrivalOf = (request: Request, context: object) => arrivalIn(parts, request, context)
   return createYoga<object, GraphQLContext>({
     schema,
@@ -81,10 +90,10 @@ export function createHttpHandler(parts: HttpParts): HttpHandler {
     plugins: [
       crossOrigin({ origins, arrivalOf, path: GRAPHQL_PATH, headers: PAGE_HEADERS }),
       routes(parts),
-      requestParameters(parts, viewers),
+      requestParameters(parts, { viewers, sources }),
       preparedDocuments(parts),
       liveResults(parts),
-      answersInTurn(parts),
+      answersInTurn(parts, sources),
       secureAnswers(arrivalOf, ({ pathname }) => pathname === GRAPHQL_PATH),
     ],
   })
@@ -159,25 +168,42 @@ function routes({ readiness, metrics, graphiql, perUser }: HttpParts): Plugin {
   }
 }
 
+/** What is known of a request, before it is carried out. */
+interface Known {
+  readonly viewers: WeakMap<Request, Viewer>
+  /** Whom it takes turns with others for. */
+  readonly sources: WeakMap<Request, string>
+}
+
+/** Those of one user take turns as one; where users are not told apart, those of one address. */
+function sourceOf(viewer: Viewer, { address }: Arrival, { perUser }: HttpParts): string {
+  return perUser === undefined ? `address ${address}` : `user ${viewer.userId}`
+}
+
 /**
  * Reads operations from GET and from POSTs of JSON only: other content types are what a page of any
  * origin may send without asking first. https://fetch.spec.whatwg.org/#cors-safelisted-request-header
  */
-function requestParameters(parts: HttpParts, viewers: WeakMap<Request, Viewer>): Plugin {
+function requestParameters(parts: HttpParts, { viewers, sources }: Known): Plugin {
   const { limits, onLimit, intake } = parts
   return {
-    onRequestParse({ request, requestParser, setRequestParser, endResponse }) {
+    onRequestParse({ request, serverContext, requestParser, setRequestParser, endResponse }) {
       if (requestParser === undefined) return
       if (request.method === 'POST' && !isJson(request)) {
         return endResponse(new Response(null, { status: 415 }))
       }
       setRequestParser(async (incoming) => {
         // Before anything that was sent is looked at.
-        viewers.set(incoming, await viewerOf(incoming, parts))
+        const viewer = await viewerOf(incoming, parts)
+        const source = sourceOf(viewer, arrivalIn(parts, incoming, serverContext), parts)
+        viewers.set(incoming, viewer)
+        sources.set(incoming, source)
+        intake.begin(source)
         try {
           if (incoming.method === 'POST') {
-            const body = await readBody(incoming, limits.bodyBytes)
-            await intake.next() // what is in it takes longer than reading it
+            const body = await readBody(incoming, { maxBytes: limits.bodyBytes, intake, source })
+            await intake.next(source) // what is in it takes longer than reading it
+            if (incoming.signal.aborted) throw brokenOff()
             return named(JSON.parse(body) as GraphQLParams)
           }
           const documentId = new URL(incoming.url).searchParams.get('documentId') ?? undefined
@@ -234,18 +260,37 @@ function badRequest(error: GraphQLError, report: ReportError): GraphQLError {
 function liveResults(parts: HttpParts): Plugin {
   return {
     onSubscribe({ setSubscribeFn }) {
-      setSubscribeFn((args) => openCountedResults(args, parts))
+      setSubscribeFn((args) => {
+        const context = args.contextValue as YogaInitialContext // as Yoga makes it
+        const { address } = arrivalIn(parts, context.request, context)
+        const onGone = (listener: () => void) => whenGone(context, listener)
+        return openCountedResults(args, { address, onGone }, parts)
+      })
+    },
+    // A request that takes no stream of any kind is answered with 406, and nobody reads its results.
+    onResultProcess({ result, resultProcessor }) {
+      const isStream = !Array.isArray(result) && Symbol.asyncIterator in result
+      if (isStream && resultProcessor === undefined) void result[Symbol.asyncIterator]().return?.()
     },
   }
 }
 
+/** Calls back once a request is answered, or its client gone. A request of `fetch` has a signal only. */
+function whenGone(context: YogaInitialContext, listener: () => void): void {
+  const response = 'res' in context ? context.res : undefined
+  const { signal } = context.request
+  if (response instanceof ServerResponse ? response.closed : signal.aborted) listener()
+  else if (response instanceof ServerResponse) response.once('close', listener)
+  else signal.addEventListener('abort', listener, { once: true })
+}
+
 /** What was published together is stored at once, and would be answered at once, too. */
-function answersInTurn({ intake }: HttpParts): Plugin {
+function answersInTurn({ intake }: HttpParts, sources: Known['sources']): Plugin {
   return {
     onExecute({ executeFn, setExecuteFn }) {
       setExecuteFn(async (args) => {
         const result: unknown = await executeFn(args)
-        await intake.next()
+        await intake.next(sources.get(args.contextValue.request) ?? '')
         return result
       })
     },

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Inlet, Intake } from './intake.ts'
+import { type Inlet, type Intake, readingCost } from './intake.ts'
 
 /** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
 const PART_BYTES = 2 * 1024
@@ -140,7 +140,9 @@ export class Reader implements Inlet {
     if (chunk === undefined) return
     if (chunk.length <= PART_BYTES) this.#waiting.shift()
     else this.#waiting[0] = chunk.subarray(PART_BYTES)
-    this.#emit('data', chunk.subarray(0, PART_BYTES))
+    const part = chunk.subarray(0, PART_BYTES)
+    this.#intake.spend(readingCost(part.length))
+    this.#emit('data', part)
     if (this.isBehind) return
     if (this.#end !== undefined) this.#emit('end', ...this.#end)
     else if (!this.#isPaused()) this.#raw.resume()

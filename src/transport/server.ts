@@ -4,6 +4,7 @@ import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TlsOptions } from 'node:tls'
+import type { Arrivals } from '../access/arrivals.ts'
 import { hostnameOf, isLoopbackHost } from '../access/hosts.ts'
 import type { Origins } from '../access/origins.ts'
 import { CarillonError } from '../protocol/errors.ts'
@@ -42,6 +43,7 @@ export interface ServerParts {
   readonly handler: HttpHandler
   readonly sockets: WebSocketTransport
   readonly origins: Origins
+  readonly arrivals: Arrivals
   readonly intake: Intake
 }
 
@@ -50,6 +52,7 @@ export class ServerTransport {
   readonly #handler: HttpHandler
   readonly #sockets: WebSocketTransport
   readonly #origins: Origins
+  readonly #arrivals: Arrivals
   readonly #intake: Intake
   readonly #bounds: HttpBounds
   #own: Server | TlsServer | undefined
@@ -57,14 +60,20 @@ export class ServerTransport {
   #name: string | undefined
   readonly #detach: (() => void)[] = []
   readonly #responses = new Set<ServerResponse>()
+  /** Requests of a connection that are not answered. */
+  readonly #pending = new WeakMap<Socket, number>()
   /** Of our own server, by where they come from, without those that became WebSockets. */
   readonly #connections = new Map<string, Socket>()
   #closing: Promise<void> | undefined
 
-  constructor({ handler, sockets, origins, intake }: ServerParts, bounds = DEFAULT_HTTP_BOUNDS) {
+  constructor(
+    { handler, sockets, origins, arrivals, intake }: ServerParts,
+    bounds = DEFAULT_HTTP_BOUNDS,
+  ) {
     this.#handler = handler
     this.#sockets = sockets
     this.#origins = origins
+    this.#arrivals = arrivals
     this.#intake = intake
     this.#bounds = bounds
   }
@@ -198,12 +207,23 @@ export class ServerTransport {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#responses.add(response)
     response.once('close', () => this.#onClosed(response))
-    if (hasUrl(request)) void this.#handleInTurn(request, response)
-    else answer(response, NO_URL)
+    if (!hasUrl(request)) answer(response, NO_URL)
+    else if (this.#isPipelining(request, response)) request.socket.destroy()
+    else void this.#handleInTurn(request, response)
+  }
+
+  /** Node reads requests of one connection without bound, as long as none of them is answered. */
+  #isPipelining({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    const pending = (this.#pending.get(socket) ?? 0) + 1
+    this.#pending.set(socket, pending)
+    response.once('close', () => this.#pending.set(socket, (this.#pending.get(socket) ?? 1) - 1))
+    return pending > MAX_PIPELINED
   }
 
   async #handleInTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    await this.#intake.next()
+    // Who watches over the server often has the address of its clients, those of a proxy in between.
+    const kind = PROBES.has(pathOf(request)) ? 'probe' : 'request'
+    await this.#intake.next(`${kind} ${this.#arrivals.of(request).address}`)
     if (!response.destroyed) this.#handler.handle(request, response)
   }
 
@@ -246,6 +266,12 @@ export class ServerTransport {
 function isStream({ headersSent, req }: ServerResponse): boolean {
   return headersSent && /text\/event-stream|multipart\/mixed/.test(req.headers.accept ?? '')
 }
+
+/** What is asked by who watches over the server. */
+const PROBES: ReadonlySet<string> = new Set(['/health/live', '/health/ready', '/metrics'])
+
+/** Requests that one connection may send before the first of them is answered. */
+const MAX_PIPELINED = 64
 
 /** Connections that may wait to be accepted: all clients of another instance may come at once. */
 const BACKLOG = 4_096

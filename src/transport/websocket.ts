@@ -35,12 +35,14 @@ import {
   type Connection,
   type ConnectionParts,
   closeConnection,
+  explainCloses,
   openConnection,
 } from './connection.ts'
-import { ConnectionLimits } from './connection-limits.ts'
+import type { ConnectionLimits } from './connection-limits.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
+import type { Reader } from './reader.ts'
 import { refusalOf } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { SocketAccess, type SocketAccessParts } from './socket-access.ts'
@@ -50,6 +52,7 @@ export interface WebSocketParts extends SocketAccessParts {
   readonly schema: GraphQLSchema
   readonly documents: Documents
   readonly limits: Limits
+  readonly connections: ConnectionLimits<Connection>
   readonly outboxes: Outboxes
   readonly intake: Intake
   readonly origins: Origins
@@ -86,7 +89,7 @@ export class WebSocketTransport {
 
   constructor(parts: WebSocketParts, bounds: WebSocketBounds = DEFAULT_WEBSOCKET_BOUNDS) {
     this.#parts = parts
-    this.#limits = new ConnectionLimits(parts.limits, parts.onLimit)
+    this.#limits = parts.connections
     this.#access = new SocketAccess(parts)
     this.#sockets = new WebSocketServer({
       noServer: true,
@@ -98,11 +101,6 @@ export class WebSocketTransport {
     this.#renderings = new Renderings(parts.report)
     this.#protocol = this.#makeProtocol()
     this.#heartbeat = new Heartbeat(this.#connections, bounds.heartbeatMs)
-  }
-
-  /** WebSockets that are open, or wait for their handshake. */
-  get open(): number {
-    return this.#limits.open
   }
 
   /** Takes over an upgrade request of an HTTP server. */
@@ -126,13 +124,15 @@ export class WebSocketTransport {
   async #accept(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const ignore = () => {} // a socket that breaks meanwhile is closed by then
     socket.on('error', ignore)
-    await this.#parts.intake.next()
+    const { arrivals, intake } = this.#parts
+    await intake.next(`upgrade ${arrivals.of(request).address}`)
     socket.off('error', ignore)
+    if (socket.destroyed) return
     const refusal = this.#refusal(request)
     if (refusal !== undefined) refuseUpgrade(socket, refusalOf(refusal))
     else {
       const { headers } = request
-      const { outboxes, limits, intake } = this.#parts
+      const { outboxes, limits } = this.#parts
       const parts = { raw: socket, headers, outboxes, limits, intake }
       this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#open(opened, parts))
     }
@@ -186,14 +186,18 @@ export class WebSocketTransport {
   }
 
   #open(socket: WebSocket, parts: ConnectionParts): void {
-    const { report } = this.#parts
+    const { report, limits } = this.#parts
+    explainCloses(socket, {
+      1008: 'Too many parts of a message',
+      1009: `PAYLOAD_TOO_LARGE: A message has at most ${limits.frameBytes} bytes (frameBytes).`,
+    })
     const connection = openConnection(socket, parts)
     const { meter } = connection
     const { outbox } = connection
     this.#connections.add(connection)
     this.#awaitInit(connection)
     connection.reader.allow({
-      bytes: this.#parts.limits.initBytes,
+      bytes: limits.initBytes,
       onExceeded: () => this.#closeTooLong(connection),
     })
     socket.on('error', (error) => this.#onSocketError(error))
@@ -234,6 +238,7 @@ export class WebSocketTransport {
   #awaitInit(connection: Connection): void {
     const oldest = this.#limits.await(connection)
     if (oldest === undefined) return
+    this.#parts.intake.spend(SILENT_COST_MS)
     closeConnection(oldest, CLOSE_CODES.CONNECTION_INIT_TIMEOUT, CROWDED_OUT)
     setTimeout(() => oldest.socket.terminate(), CLOSE_GRACE_MS).unref()
   }
@@ -323,12 +328,13 @@ export class WebSocketTransport {
     id: string,
     payload: SubscribePayload,
   ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
-    const { live, resume } = connection
-    const { schema, documents, operations } = this.#parts
+    const { live, resume, reader } = connection
+    const { schema, documents, operations, intake } = this.#parts
+    intake.begin(reader)
     const { variables, operationName } = payload
     const prepared = documents.find(payload)
     if (prepared.kind === 'invalid') {
-      connection.reader.rest(REFUSAL_REST_MS)
+      reader.rest(REFUSAL_REST_MS)
       return prepared.errors
     }
     const isLive = isSubscription(prepared.document, operationName)
@@ -424,10 +430,15 @@ export class WebSocketTransport {
     if (inbox === undefined || isSubscription(document, operationName)) return
     const answered = inbox.ended(id).finally(() => {
       this.#answering.delete(answered)
-      if (--connection.answering < ANSWERS_AT_ONCE) reader.release()
+      if (--connection.answering < this.#answersAtOnce(reader)) reader.release()
     })
     this.#answering.add(answered)
-    if (++connection.answering >= ANSWERS_AT_ONCE) reader.hold()
+    if (++connection.answering >= this.#answersAtOnce(reader)) reader.hold()
+  }
+
+  #answersAtOnce(reader: Reader): number {
+    const isShared = this.#parts.intake.isSharedBeside(reader)
+    return isShared ? ANSWERS_WHERE_SHARED : ANSWERS_AT_ONCE
   }
 }
 
@@ -455,6 +466,15 @@ const STAGE_PAUSE_MS = 50
 
 /** Queries and mutations of one connection that are answered at the same time; of more, the next are not read. */
 const ANSWERS_AT_ONCE = 32
+
+/** Of these, as long as others ask for something, too: what they publish stands behind fewer in the database. */
+const ANSWERS_WHERE_SHARED = 10
+
+/**
+ * What a socket costs that has to make room, in milliseconds, besides the time that it took: its memory is collected later. Those that
+ * come back after a cut say at once who they are, and cost nothing.
+ */
+const SILENT_COST_MS = 1
 
 /** Parts of one message. Each takes more memory than its bytes; a client that sends parts at all sends them of a few KiB. */
 const MAX_FRAGMENTS = 1_024

@@ -17,10 +17,16 @@ export interface PrivatePostgresql extends AsyncDisposable {
   thaw(): void
 }
 
-/** @param binaries the folder of `initdb` and `postgres` */
-export async function startPostgresqlServer(binaries: string): Promise<PrivatePostgresql> {
+/**
+ * @param binaries the folder of `initdb` and `postgres`
+ * @param parent the folder that its own is made in
+ */
+export async function startPostgresqlServer(
+  binaries: string,
+  parent: string = tmpdir(),
+): Promise<PrivatePostgresql> {
   const account = serverAccount()
-  const data = makeFolder(account)
+  const data = makeFolder(account, parent)
   const prepared = process.env.PREPARED_POSTGRESQL
   if (prepared === undefined) initialize(binaries, data, account)
   else run('cp', ['-a', `${prepared}/.`, data], account)
@@ -31,7 +37,7 @@ export async function startPostgresqlServer(binaries: string): Promise<PrivatePo
   async function start(): Promise<void> {
     server = spawn(
       join(binaries, 'postgres'),
-      ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', data],
+      ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', data, ...WITHIN_FOLDER],
       { ...account, stdio: 'ignore', detached: true, cwd: data },
     )
     await untilAnswers(url)
@@ -65,17 +71,20 @@ export async function startPostgresqlServer(binaries: string): Promise<PrivatePo
   }
 }
 
+/** Nothing is left behind where it is killed. */
+const WITHIN_FOLDER = ['-c', 'dynamic_shared_memory_type=mmap']
+
 /** Runs initdb once for all servers of all processes of this run; answers what removes its files. */
 export function preparePostgresql(binaries: string): () => Promise<void> {
   const account = serverAccount()
-  const data = makeFolder(account)
+  const data = makeFolder(account, tmpdir())
   initialize(binaries, data, account)
   process.env.PREPARED_POSTGRESQL = data // all processes of this run inherit it
   return async () => rmSync(data, { recursive: true, force: true })
 }
 
-function makeFolder({ uid, gid }: Account): string {
-  const folder = mkdtempSync(join(tmpdir(), 'carillon-postgresql-'))
+function makeFolder({ uid, gid }: Account, parent: string): string {
+  const folder = mkdtempSync(join(parent, 'carillon-postgresql-'))
   chownSync(folder, uid, gid)
   return folder
 }

@@ -41,8 +41,10 @@ export async function startChild<Ready>(file: string, argument: object): Promise
       }
       child.on('message', hear)
     })
-    child.send({ number, kind, body })
-    return Promise.race([answered, ended])
+    const sent = new Promise<never>((_, reject) => {
+      child.send({ number, kind, body }, (error) => error && reject(error))
+    })
+    return Promise.race([answered, ended, sent])
   }
 
   return { ready, ask, [Symbol.asyncDispose]: () => end(child) }

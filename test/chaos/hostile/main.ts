@@ -1,15 +1,16 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { createDatabase, isDatabaseUp } from '../../../bench/support/database.ts'
+import { interrupted } from '../interrupted.ts'
 import { Arena } from './arena.ts'
+import { openDatabase } from './database.ts'
 import { SCENARIOS } from './scenarios/all.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { faultsOf, type Result, tableOf, WORST_RATIO } from './table.ts'
 
 const { values } = parseArgs({
   options: {
-    calm: { type: 'string', default: '5' },
-    attack: { type: 'string', default: '8' },
+    calm: { type: 'string', default: '10' },
+    attack: { type: 'string', default: '16' },
     size: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     embedded: { type: 'boolean', default: false },
@@ -21,9 +22,14 @@ const pace = {
   size: Number(values.size),
 }
 
+const signal = interrupted()
+const stopped = new Promise<never>((_, reject) => {
+  signal.addEventListener('abort', () => reject(signal.reason))
+})
+stopped.catch(() => undefined) // told to whoever waits
 const chosen = SCENARIOS.filter(({ name }) => name.includes(values.only))
 const results: Result[] = []
-for (const scenario of chosen) await attempt(scenario)
+for (const scenario of chosen) if (!signal.aborted) await attempt(scenario)
 print(`\n${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`)
 print(tableOf(results))
 
@@ -41,11 +47,10 @@ async function attempt(scenario: Scenario): Promise<void> {
 
 /** Each with a server of its own, so that its memory is of this scenario alone. */
 async function measured(scenario: Scenario): Promise<Result> {
-  const isEmbedded = values.embedded || !(await isDatabaseUp())
-  await using database = isEmbedded ? undefined : await createDatabase()
+  await using database = values.embedded ? undefined : await openDatabase()
   const server = database === undefined ? {} : { databaseUrl: database.url }
   await using arena = await Arena.open({ server, subscribers: 200, perSecond: 20 })
-  const outcome = await arena.run(scenario, pace)
+  const outcome = await Promise.race([arena.run(scenario, pace), stopped])
   return { outcome, end: await arena.finish() }
 }
 

@@ -78,6 +78,20 @@ test('tokens that are refused again and again close the client, with the reason'
   expect(carillon.state).toBe('closed')
   expect(carillon.reason).toMatchObject({ code: 'UNAUTHENTICATED' })
   expect(token).toHaveBeenCalledTimes(3)
+
+  const late: unknown[] = []
+  await carillon.topic('chat:1').subscribe(() => {}, { onError: (error) => void late.push(error) })
+    .ended
+  expect(late).toMatchObject([{ code: 'UNAUTHENTICATED' }])
+})
+
+test('a function for tokens that never answers is asked again', async () => {
+  await using server = await startServer({ jwt: { secret: SECRET } })
+  const token = vi.fn(() => tokenOf())
+  token.mockImplementationOnce(() => new Promise(() => {}))
+  await using carillon = openClient(server.url, { token, connectTimeout: 300 })
+  expect(await carillon.topic('chat:1').publish('hi')).toMatchObject({ from: 'ann' })
+  expect(token).toHaveBeenCalledTimes(2)
 })
 
 test('a function for tokens that throws is asked again', async () => {

@@ -87,3 +87,15 @@ test('what the server refuses is reported, and nobody is there', async () => {
   await expect.poll(() => faults, SOON).toMatchObject([{ code: 'PAYLOAD_TOO_LARGE' }])
   expect(entry.members).toEqual([])
 })
+
+test('what the server refuses is told to whom it concerns, where that one asks for it', async () => {
+  const reported: unknown[] = []
+  const told: unknown[] = []
+  await using carillon = openClient(server.url, {
+    onError: (error) => void reported.push(error),
+  })
+  const onError = (error: unknown) => void told.push(error)
+  carillon.topic('room:full').enter('x'.repeat(5_000), { onError })
+  await expect.poll(() => told, SOON).toMatchObject([{ code: 'PAYLOAD_TOO_LARGE' }])
+  expect(reported).toEqual([])
+})

@@ -141,6 +141,16 @@ describe('publish', () => {
     expect(carillon.state).toBe('closed')
   })
 
+  test('that is too long for the server is no end of the client', async () => {
+    await using strict = await startServer({ limits: { frameBytes: 3_000 } })
+    await using carillon = openClient(strict.url)
+    const room = carillon.topic(newTopic())
+    await expect(room.publish('x'.repeat(4_000), { timeout: 500 })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(PAYLOAD_TOO_LARGE|NETWORK_ERROR|NOT_CONNECTED)$/),
+    })
+    expect(await room.publish('short')).toMatchObject({ sequence: 1 })
+  })
+
   test('is tried again when the server says how long to wait', async () => {
     await using limited = await startServer({
       jwt: { secret: SECRET },

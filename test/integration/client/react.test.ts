@@ -1,6 +1,6 @@
 import { createElement, useReducer } from 'react'
 import { renderToString } from 'react-dom/server'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   CarillonProvider,
   type ConnectionInfo,
@@ -16,6 +16,7 @@ import {
 import { startServer, type TestServer } from '../../support/carillon.ts'
 import { type Mounted, mount, type WatchedClient, watchedClient } from '../../support/react.ts'
 import { openTcpProxy } from '../../support/tcp-proxy.ts'
+import { SECRET, tokenOf } from '../../support/tokens.ts'
 
 const SOON = { timeout: 20_000, interval: 5 }
 
@@ -326,6 +327,20 @@ describe('usePresence', () => {
     using here = openPresence(ann, 'no topic', { is: 'reading' })
     await expect.poll(here.error, SOON).toMatchObject({ code: 'INVALID_TOPIC_NAME' })
     expect(here.states()).toEqual([])
+  })
+
+  test('says why the server does not show who is there', async () => {
+    await using strict = await startServer({ jwt: { secret: SECRET } })
+    const can = [{ topics: '*', actions: ['SUBSCRIBE'] as const }]
+    const onError = vi.fn()
+    await using ann = watchedClient(strict.url, { token: await tokenOf({ can }), onError })
+    for (const state of [undefined, { is: 'reading' }]) {
+      using here = openPresence(ann, newTopic(), state)
+      await expect.poll(here.error, SOON).toMatchObject({ code: 'PERMISSION_DENIED' })
+      expect(here.status()).toBe('loading')
+      expect(here.states()).toEqual([])
+    }
+    expect(onError).not.toHaveBeenCalled()
   })
 
   test('says nothing again that has not changed', async () => {

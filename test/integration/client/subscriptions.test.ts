@@ -65,6 +65,40 @@ describe('Two handlers of one topic', () => {
     expect(sockets.asked('Events')).toHaveLength(2)
   })
 
+  test('share one that has come to the present, wherever it began', async () => {
+    const sockets = recordSockets()
+    await using carillon = openClient(server.url, sockets)
+    const room = carillon.topic(newTopic())
+    await fill(room.name, 5)
+    const [one, other] = [listener(), listener()]
+    const caughtUp: string[] = []
+    room.subscribe(one.handle, { last: 3, onCaughtUp: () => void caughtUp.push('one') })
+    await expect.poll(() => caughtUp, SOON).toEqual(['one'])
+    room.subscribe(other.handle, { onCaughtUp: () => void caughtUp.push('other') })
+    expect(caughtUp).toEqual(['one']) // nobody is told before who subscribes has got the subscription
+    await expect.poll(() => caughtUp, SOON).toEqual(['one', 'other'])
+    await fill(room.name, 2)
+    await expect.poll(() => [one.sequences, other.sequences], SOON).toEqual([upTo(7, 3), [6, 7]])
+    expect(sockets.asked('Events')).toHaveLength(1)
+    expect(caughtUp).toEqual(['one', 'other'])
+  })
+
+  test('miss nothing where one begins while the other one is still catching up', async () => {
+    await using carillon = openClient(server.url)
+    const room = carillon.topic(newTopic())
+    await fill(room.name, 500)
+    const [one, other] = [listener(), listener()]
+    room.subscribe(one.handle, { last: 500 })
+    await expect.poll(() => one.sequences.length, { ...SOON, interval: 1 }).toBeGreaterThan(0)
+    const isThere = new Promise<void>((resolve) => {
+      room.subscribe(other.handle, { onCaughtUp: resolve })
+    })
+    await isThere
+    await fill(room.name, 20)
+    await expect.poll(() => one.sequences, SOON).toEqual(upTo(520))
+    await expect.poll(() => other.sequences, SOON).toEqual(upTo(520, 501))
+  })
+
   test('with other filters have other subscriptions', async () => {
     await using carillon = openClient(server.url)
     const room = carillon.topic(newTopic())

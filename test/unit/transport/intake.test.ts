@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Inlet, Intake } from '../../../src/transport/intake.ts'
 
@@ -90,10 +90,10 @@ test('one that adds itself while it is worked on is not lost', async () => {
 test('a request waits for its turn', async () => {
   const done: string[] = []
   const intake = new Intake()
-  await intake.next()
+  await intake.next('a')
   intake.add(inlet('a', 100, done))
   let hasCome = false
-  void intake.next().then(() => {
+  void intake.next('a').then(() => {
     hasCome = true
   })
   await Promise.resolve()
@@ -106,7 +106,7 @@ test('what requests wait for takes turns, too', async () => {
   const intake = new Intake()
   let done = 0
   for (let requests = 0; requests < 5; requests++) {
-    void intake.next().then(() => {
+    void intake.next('a').then(() => {
       work()
       done++
     })
@@ -129,4 +129,181 @@ test('one with much to do is not kept waiting by those that keep coming', async 
   const much = done.filter((name) => name === 'much').length
   expect(much).toBeGreaterThanOrEqual(5)
   expect(done.length - much).toBeGreaterThanOrEqual(4)
+})
+
+/** Work that is taken on by order. */
+function openSpare() {
+  const spare = {
+    isThere: false,
+    spent: 0,
+    take: () => spare.isThere,
+    spend(ms: number) {
+      spare.spent += ms
+      return spare.spent < 1
+    },
+  }
+  return spare
+}
+
+/** So many turns of the event loop, in each of which another one begins an operation. */
+async function whileOthersAsk(intake: Intake, count: number) {
+  for (let turn = 0; turn < count; turn++) {
+    intake.begin(inlet('other', 1, []))
+    await setImmediate()
+  }
+}
+
+async function turns(count: number) {
+  for (let turn = 0; turn < count; turn++) await setImmediate()
+}
+
+test('one with much to do waits for spare time once another one has asked for something', async () => {
+  const done: string[] = []
+  const spare = openSpare()
+  const intake = new Intake(spare)
+  intake.add(inlet('much', 1_000, done))
+  await turns(3)
+  expect(done.length).toBeGreaterThan(1)
+  await whileOthersAsk(intake, 2) // what was under way
+  expect(intake.isSharedBeside(undefined)).toBe(true)
+  const before = done.length
+  await whileOthersAsk(intake, 20)
+  expect(done).toHaveLength(before)
+  intake.add(inlet('little', 1, done))
+  expect(done.at(-1)).toBe('little')
+  spare.isThere = true
+  await expect.poll(() => done.length).toBeGreaterThan(before + 3)
+})
+
+test('one with much to do may use up everything where those who ask have much to do, too', async () => {
+  const done: string[] = []
+  const intake = new Intake(openSpare())
+  const endless = Number.POSITIVE_INFINITY
+  const pool = [inlet('a', endless, done, 0), inlet('b', endless, done, 0)]
+  for (const one of pool) intake.add(one)
+  await turns(20)
+  for (const one of pool) intake.begin(one)
+  expect(intake.isSharedBeside(undefined)).toBe(false)
+  const before = done.length
+  await turns(20)
+  expect(done.length).toBeGreaterThan(before)
+})
+
+test('one that had many turns just before is busy, also where nothing of it was waiting', async () => {
+  const done: string[] = []
+  const intake = new Intake(openSpare())
+  const eager = inlet('eager', Number.POSITIVE_INFINITY, done, 0)
+  const once = { step: () => eager.step() && false }
+  for (let times = 0; times < 30; times++) {
+    intake.add(once)
+    await setImmediate()
+  }
+  intake.begin(inlet('other', 1, done))
+  intake.add(once)
+  const before = done.length
+  await turns(3)
+  expect(done).toHaveLength(before)
+  intake.add(inlet('other', 1, done, 0))
+  expect(done.at(-1)).toBe('other')
+})
+
+test('those of one source take the turns of one', async () => {
+  const done: string[] = []
+  const intake = new Intake()
+  const ask = (source: string) =>
+    void intake.next(source).then(() => {
+      work()
+      done.push(source)
+    })
+  for (let times = 0; times < 20; times++) ask('many')
+  await turns(2)
+  ask('one')
+  await turns(3)
+  expect(done).toContain('one')
+  expect(done.length).toBeLessThan(8)
+  await turns(20)
+  expect(done).toHaveLength(21)
+})
+
+test('several short turns of requests share a slice', async () => {
+  let done = 0
+  const intake = new Intake()
+  for (let times = 0; times < 100; times++) {
+    void intake.next('a').then(async () => {
+      await Promise.resolve()
+      done++
+    })
+  }
+  await turns(50)
+  expect(done).toBe(100)
+})
+
+test('many with much to do may use up everything, however few turns each of them gets', async () => {
+  const intake = new Intake(openSpare())
+  let work = 0
+  const pool = Array.from({ length: 100 }, (): Inlet => {
+    let isKnown = false
+    return {
+      step() {
+        work++
+        if (isKnown) intake.begin(this)
+        isKnown = true
+        return true
+      },
+    }
+  })
+  for (const one of pool) intake.add(one)
+  await turns(100)
+  const before = work
+  await turns(100)
+  expect(work).toBeGreaterThan(before)
+})
+
+test('a turn that costs more than there is to spare is the last one for now', async () => {
+  const done: string[] = []
+  const spare = openSpare()
+  spare.isThere = true
+  const intake = new Intake(spare)
+  const costly: Inlet = {
+    step() {
+      done.push('costly')
+      intake.spend(2)
+      spare.isThere = false
+      return true
+    },
+  }
+  intake.add(inlet('much', 100, done))
+  await turns(2)
+  intake.begin(inlet('other', 1, done))
+  intake.add(costly)
+  await whileOthersAsk(intake, 20)
+  expect(done.filter((name) => name === 'costly')).toHaveLength(1)
+})
+
+test('what one asks for itself makes it leave nothing to others', () => {
+  const intake = new Intake()
+  const [one, other] = [inlet('one', 1, []), inlet('other', 1, [])]
+  intake.begin(one)
+  intake.begin(one)
+  expect(intake.isSharedBeside(one)).toBe(false)
+  expect(intake.isSharedBeside(other)).toBe(true)
+  intake.begin(other)
+  intake.begin(one)
+  for (const beside of [one, other]) expect(intake.isSharedBeside(beside)).toBe(true)
+})
+
+test('what one source asks for now and then makes it leave nothing to others, either', async () => {
+  const intake = new Intake(openSpare())
+  for (let times = 0; times < 3; times++) {
+    await intake.next('a')
+    intake.begin('a')
+    await setTimeout(250)
+    intake.add(inlet('pong', 1, [], 0)) // upon which the turns before are forgotten
+  }
+  await intake.next('a')
+  intake.begin('a')
+  let done = 0
+  for (let times = 0; times < 1_000; times++) void intake.next('a').then(() => done++)
+  await turns(100)
+  expect(done).toBeGreaterThan(100)
 })

@@ -6,7 +6,8 @@ import type { Scenario, Target } from './scenario.ts'
 
 export const NEVER_INIT: Scenario = {
   name: '5,000 sockets that never init',
-  defence: 'Closes the oldest once there are too many, and each with 4408 when its time is over.',
+  defence:
+    'Takes new ones of one address by turns, closes the oldest once there are too many, and each with 4408 when its time is over.',
   limits: ['unauthenticatedConnections'],
   attack: (target) => keepOpen(target, Math.ceil(5_000 * target.size), () => openSocket(target)),
 }

@@ -153,7 +153,8 @@ function publish(id: string, topic: string, payload: unknown) {
 
 export const SOCKET_PUBLISHER: Scenario = {
   name: 'a publisher at full speed over one socket',
-  defence: 'Reads no further while 32 of its publishes are under way.',
+  defence:
+    'Reads no further while 10 of its publishes are under way, and leaves half of the process to others.',
   limits: [],
   attack: (target) =>
     flood(target, (number) =>
@@ -163,7 +164,8 @@ export const SOCKET_PUBLISHER: Scenario = {
 
 export const HTTP_PUBLISHER: Scenario = {
   name: 'a publisher at full speed over HTTP, 64 requests at once',
-  defence: 'Commits what comes together at once; a user that is known has a rate.',
+  defence:
+    'Takes all requests of one user or address as one, and leaves half of the process to others; a user that is known has a rate.',
   limits: [],
   attack: (target) =>
     again(target, 64, (number) => {
