@@ -1,8 +1,12 @@
+/** Outside of browsers there is nothing of it. */
+interface Page {
+  readonly location?: { readonly href: string }
+}
+
 /**
  * The address of the WebSocket.
  * @throws TypeError where it is no address
  */
 export function socketUrl(url: string): string {
-  const { location } = globalThis as { location?: { readonly href: string } }
-  return new URL(url, location?.href).href.replace(/^http/, 'ws')
+  return new URL(url, (globalThis as Page).location?.href).href.replace(/^http/, 'ws')
 }

@@ -41,9 +41,9 @@ export class Intake {
   readonly #busy = new Set<Inlet>()
   readonly #queues = new Map<string, Queue>()
   readonly #spare: Pick<Spare, 'take' | 'spend'>
-  /** Turns of each in this window, and in the one before. */
-  #turns = new Map<Inlet, number>()
-  #turnsBefore = new Map<Inlet, number>()
+  /** Turns of each in this window, and in the one before. Keeps none of those that are gone. */
+  #turns = new WeakMap<Inlet, number>()
+  #turnsBefore = new WeakMap<Inlet, number>()
   #windowEnd = 0
   #isScheduled = false
   #isWorking = false
@@ -137,8 +137,8 @@ export class Intake {
   }
 
   #nextWindow(now: number): void {
-    this.#turnsBefore = now < this.#windowEnd + WINDOW_MS ? this.#turns : new Map()
-    this.#turns = new Map()
+    this.#turnsBefore = now < this.#windowEnd + WINDOW_MS ? this.#turns : new WeakMap()
+    this.#turns = new WeakMap()
     this.#windowEnd = now + WINDOW_MS
     for (const [source, queue] of this.#queues) {
       const isIdle = queue.isEmpty && !this.#turnsBefore.has(queue)

@@ -1,4 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test } from 'vitest'
 import { type Inlet, Intake } from '../../../src/transport/intake.ts'
 
@@ -314,4 +316,21 @@ test('what one source asks for now and then makes it leave nothing to others, ei
   for (let times = 0; times < 1_000; times++) void intake.next('a').then(() => done++)
   await turns(100)
   expect(done).toBeGreaterThan(100)
+})
+
+test('keeps none of those that are gone, also where nobody comes any more', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const intake = new Intake()
+  const gone = Array.from({ length: 20 }, () => {
+    const one = inlet('gone', 1, [], 0)
+    intake.add(one)
+    return new WeakRef(one)
+  })
+  const left = () => {
+    collect()
+    return gone.filter((one) => one.deref() !== undefined).length
+  }
+  await expect.poll(left).toBe(0)
+  intake.add(inlet('next', 1, [], 0))
 })
