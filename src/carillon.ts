@@ -18,9 +18,9 @@ import type {
 import type { Consumer } from './consumers/consumer-store.ts'
 import type { DeadLetterPage } from './consumers/dead-letter-store.ts'
 import type { DeadLetterActionRequest, DeadLetterPageRequest } from './consumers/dead-letters.ts'
-import type { AnyMessage } from './core/message.ts'
 import type { Snapshot } from './core/snapshot.ts'
 import type { Database } from './database/database.ts'
+import type { HandlerSubscription, MessageHandler } from './hub/handler-subscription.ts'
 import type { HubBounds } from './hub/hub.ts'
 import type { OverflowRequest } from './hub/overflow.ts'
 import type { Subscription } from './hub/subscription.ts'
@@ -125,22 +125,6 @@ export interface PresenceOptions extends CallOptions {
 export interface SubscribeOptions extends CallOptions, OverflowRequest {
   /** Ends the subscription. */
   readonly signal?: AbortSignal
-}
-
-/** Called with each message, one after the other: the next waits until a promise has settled. */
-export type MessageHandler = (message: AnyMessage) => unknown
-
-/** A subscription with a handler. */
-export interface HandlerSubscription
-  extends Pick<Subscription, 'dropped' | 'isPaused' | 'resume'>,
-    AsyncDisposable {
-  /** Ends the subscription; no call of the handler begins after this. Idempotent. */
-  unsubscribe(): Promise<void>
-  /**
-   * Settles when the subscription has ended: rejects with what the handler threw, which ends it, or
-   * with the error that ended it.
-   */
-  readonly ended: Promise<void>
 }
 
 /** A server of realtime messages, to be used as a library, over GraphQL, or both. */

@@ -16,8 +16,6 @@ export type {
   Carillon,
   CarillonOptions,
   ConsumeCallOptions,
-  HandlerSubscription,
-  MessageHandler,
   PresenceOptions,
   SubscribeOptions,
 } from './carillon.ts'
@@ -46,6 +44,7 @@ export type { TopicName, TopicPattern } from './core/topic-name.ts'
 export { DatabaseStartError } from './database/database.ts'
 export type { CarillonExtensions } from './graphql/extensions.ts'
 export { PersistedOperationsError } from './graphql/persisted-operations.ts'
+export type { HandlerSubscription, MessageHandler } from './hub/handler-subscription.ts'
 export type { HubBounds } from './hub/hub.ts'
 export type { OverflowRequest } from './hub/overflow.ts'
 export type { Subscription } from './hub/subscription.ts'

@@ -1,36 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  execute,
-  GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  Kind,
-} from 'graphql'
-import {
-  handleProtocols,
-  makeServer,
-  type OperationResult,
-  type SubscribePayload,
-} from 'graphql-ws'
+import { execute, type GraphQLSchema } from 'graphql'
+import { handleProtocols, makeServer, type OperationResult } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Arrivals } from '../access/arrivals.ts'
-import type { LimitName, Limits } from '../access/limits.ts'
-import type { LiveAccess } from '../access/live-access.ts'
+import type { Limits } from '../access/limits.ts'
 import type { Origins } from '../access/origins.ts'
-import type { GraphQLContext } from '../graphql/context.ts'
 import type { Documents } from '../graphql/documents.ts'
 import { formatError, formatResult } from '../graphql/errors.ts'
-import { isLiveSource, type LiveSource, openSource } from '../graphql/live.ts'
+import { isLiveSource, type LiveSource } from '../graphql/live.ts'
 import { type LiveArgs, Renderings } from '../graphql/renderings.ts'
 import type { Outboxes } from '../hub/outboxes.ts'
 import { PresenceSubscription } from '../presence/presence-subscription.ts'
 import { CLOSE_CODES } from '../protocol/close-codes.ts'
-import { CarillonError, ERRORS, type ErrorCode } from '../protocol/errors.ts'
+import { CarillonError, ERRORS } from '../protocol/errors.ts'
 import {
   type Connection,
   type ConnectionParts,
@@ -42,10 +26,10 @@ import type { ConnectionLimits } from './connection-limits.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
-import type { Reader } from './reader.ts'
 import { refusalOf } from './refusal.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { SocketAccess, type SocketAccessParts } from './socket-access.ts'
+import { SocketOperations } from './socket-operations.ts'
 import { inStages } from './stages.ts'
 
 export interface WebSocketParts extends SocketAccessParts {
@@ -83,14 +67,18 @@ export class WebSocketTransport {
   readonly #renderings: Renderings
   readonly #connections = new Set<Connection>()
   readonly #access: SocketAccess
-  /** Queries and mutations under way, each until its answer has been sent. */
-  readonly #answering = new Set<Promise<void>>()
+  readonly #operations: SocketOperations
   #closing: Promise<void> | undefined
 
   constructor(parts: WebSocketParts, bounds: WebSocketBounds = DEFAULT_WEBSOCKET_BOUNDS) {
     this.#parts = parts
     this.#limits = parts.connections
-    this.#access = new SocketAccess(parts)
+    const access = new SocketAccess(parts)
+    this.#access = access
+    this.#operations = new SocketOperations({
+      ...parts,
+      renew: (connection, token) => access.renew(connection, token),
+    })
     this.#sockets = new WebSocketServer({
       noServer: true,
       handleProtocols,
@@ -157,7 +145,7 @@ export class WebSocketTransport {
 
   async #close(): Promise<void> {
     this.#heartbeat.stop()
-    await this.#answered()
+    await this.#operations.close()
     const closed = [...this.#sockets.clients].map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     )
@@ -169,16 +157,6 @@ export class WebSocketTransport {
     await Promise.all(closed)
     clearTimeout(impatient)
     this.#sockets.close()
-  }
-
-  /** A client that does not read its answers keeps nobody waiting for longer than this. */
-  async #answered(): Promise<void> {
-    let impatient: NodeJS.Timeout | undefined
-    const tooLate = new Promise<void>((resolve) => {
-      impatient = setTimeout(resolve, ANSWER_GRACE_MS)
-    })
-    await Promise.race([Promise.all(this.#answering), tooLate])
-    clearTimeout(impatient)
   }
 
   #terminate(): void {
@@ -275,15 +253,10 @@ export class WebSocketTransport {
       connectionInitWaitTimeout: this.#parts.limits.initTimeoutMs,
       onConnect: async ({ extra, connectionParams }) =>
         this.#settle(extra, await this.#access.connect(extra, connectionParams)),
-      onSubscribe: (context, id, payload) => {
-        const { extra } = context
-        const prepared = this.#tooMany(extra) ?? this.#prepare(extra, id, payload)
-        if ('document' in prepared) this.#remember(extra, id, prepared)
-        return prepared
-      },
+      onSubscribe: ({ extra }, id, payload) => this.#operations.prepare(extra, id, payload),
       execute,
       // What is pushed is an iterable too, which tells of the end only.
-      subscribe: (args) => this.#subscribe(args) as OperationResult,
+      subscribe: (args) => this.#operations.subscribe(args) as OperationResult,
       onOperation: (context, id, _payload, args, result) => {
         const source: unknown = result
         if (isLiveSource(source)) this.#feed(source, id, context.extra, args as LiveArgs)
@@ -313,103 +286,6 @@ export class WebSocketTransport {
     setTimeout(() => connection.socket.terminate(), CLOSE_GRACE_MS).unref() // its answer is not heard
   }
 
-  #tooMany(connection: Connection): readonly GraphQLError[] | undefined {
-    const { operationsPerSocket: max } = this.#parts.limits
-    if ((connection.inbox?.size ?? 0) <= max) return undefined
-    const text = `At most ${max} operations at once over one connection.`
-    return this.#refusals(connection, 'TOO_MANY_SUBSCRIPTIONS', text, {
-      limit: 'operationsPerSocket',
-    })
-  }
-
-  /** Syntax errors are answered like validation errors: an operation's failure, not the socket's. */
-  #prepare(
-    connection: Connection,
-    id: string,
-    payload: SubscribePayload,
-  ): ExecutionArgs | readonly GraphQLError[] | Promise<never> {
-    const { live, resume, reader } = connection
-    const { schema, documents, operations, intake } = this.#parts
-    intake.begin(reader)
-    const { variables, operationName } = payload
-    const prepared = documents.find(payload)
-    if (prepared.kind === 'invalid') {
-      reader.rest(REFUSAL_REST_MS)
-      return prepared.errors
-    }
-    const isLive = isSubscription(prepared.document, operationName)
-    if (isLive && !connection.meter.mayStart()) {
-      const { subscribesPerSecond: max } = this.#parts.limits
-      const text = `At most ${max} subscriptions may be started in a second.`
-      const { retryAfterMs } = connection.meter
-      const limit = 'subscribesPerSecond'
-      return this.#refusals(connection, 'RATE_LIMIT_EXCEEDED', text, { limit, retryAfterMs })
-    }
-    if (this.#closing !== undefined) {
-      // An error would end a subscription for good: its client connects again after the close.
-      return isLive ? new Promise(() => {}) : [shuttingDown()]
-    }
-    if (live === undefined)
-      throw new Error('An operation came before the connection was acknowledged.')
-    const refusal = isRenewal(prepared.document, operationName) ? undefined : this.#invalid(live)
-    if (refusal !== undefined) return refusal
-    const contextValue: GraphQLContext = {
-      viewer: live.viewer,
-      live,
-      operations,
-      renew: (token) => this.#access.renew(connection, token),
-      resume: resume?.point(id, prepared.text),
-      connection: { id: connection.id, operationId: id, isLost: () => connection.isLost },
-    }
-    return {
-      schema,
-      document: prepared.document,
-      variableValues: variables ?? null,
-      operationName: operationName ?? null,
-      contextValue,
-    }
-  }
-
-  /** Why the credentials of a connection are not, or no longer, good for anything but being renewed. */
-  #invalid({ viewer }: LiveAccess): readonly GraphQLError[] | undefined {
-    try {
-      this.#parts.operations.ensureValid(viewer)
-      return undefined
-    } catch (error) {
-      if (!(error instanceof CarillonError)) throw error
-      return [new GraphQLError(error.message, { originalError: error })]
-    }
-  }
-
-  /** Subscriptions of the host application: Carillon's own rest and end with the credentials by themselves. */
-  async *#whileValid(
-    results: AsyncIterable<ExecutionResult>,
-    { live, operations }: GraphQLContext,
-  ): AsyncGenerator<ExecutionResult, void> {
-    for await (const result of results) {
-      if (live !== undefined) operations.ensureValid(live.viewer)
-      yield result
-    }
-  }
-
-  async #subscribe(args: ExecutionArgs): Promise<OperationResult> {
-    const source = await openSource(args)
-    if (isLiveSource(source) || !(Symbol.asyncIterator in source)) return source as OperationResult
-    return this.#whileValid(source, args.contextValue as GraphQLContext) // as #prepare made it
-  }
-
-  #refusals(
-    { reader }: Connection,
-    code: ErrorCode,
-    text: string,
-    options: { readonly limit: LimitName; readonly retryAfterMs?: number },
-  ): readonly GraphQLError[] {
-    this.#parts.onLimit(options.limit)
-    reader.rest(REFUSAL_REST_MS)
-    const error = new CarillonError(code, text, options)
-    return [new GraphQLError(error.message, { originalError: error })]
-  }
-
   /** Lets the results of an operation be pushed, each rendered once for all who show it alike. */
   #feed(source: LiveSource, id: string, { outbox }: Connection, args: LiveArgs): void {
     const prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
@@ -423,38 +299,6 @@ export class WebSocketTransport {
       source.feed({ outbox, rendering, prefix })
     }
   }
-
-  /** Remembers what is to be answered, so that a shutdown can wait for it. */
-  #remember(connection: Connection, id: string, { document, operationName }: ExecutionArgs): void {
-    const { inbox, reader } = connection
-    if (inbox === undefined || isSubscription(document, operationName)) return
-    const answered = inbox.ended(id).finally(() => {
-      this.#answering.delete(answered)
-      if (--connection.answering < this.#answersAtOnce(reader)) reader.release()
-    })
-    this.#answering.add(answered)
-    if (++connection.answering >= this.#answersAtOnce(reader)) reader.hold()
-  }
-
-  #answersAtOnce(reader: Reader): number {
-    const isShared = this.#parts.intake.isSharedBeside(reader)
-    return isShared ? ANSWERS_WHERE_SHARED : ANSWERS_AT_ONCE
-  }
-}
-
-/** Whether an operation brings fresh credentials, and nothing else. */
-function isRenewal(document: DocumentNode, operationName?: string | null): boolean {
-  const operation = getOperationAST(document, operationName)
-  return (
-    operation?.operation === 'mutation' &&
-    operation.selectionSet.selections.every(
-      (selection) => selection.kind === Kind.FIELD && selection.name.value === 'refreshToken',
-    )
-  )
-}
-
-function isSubscription(document: DocumentNode, operationName?: string | null): boolean {
-  return getOperationAST(document, operationName)?.operation === 'subscription'
 }
 
 /** Why a client is closed that makes room for others. */
@@ -463,12 +307,6 @@ const CROWDED_OUT = 'unauthenticatedConnections: too many others have not said e
 /** Sockets that are closed at once, at least, and the pause until the next ones are, in milliseconds. */
 const STAGE_SOCKETS = 200
 const STAGE_PAUSE_MS = 50
-
-/** Queries and mutations of one connection that are answered at the same time; of more, the next are not read. */
-const ANSWERS_AT_ONCE = 32
-
-/** Of these, as long as others ask for something, too: what they publish stands behind fewer in the database. */
-const ANSWERS_WHERE_SHARED = 10
 
 /**
  * What a socket costs that has to make room, in milliseconds, besides the time that it took: its memory is collected later. Those that
@@ -479,16 +317,5 @@ const SILENT_COST_MS = 1
 /** Parts of one message. Each takes more memory than its bytes; a client that sends parts at all sends them of a few KiB. */
 const MAX_FRAGMENTS = 1_024
 
-/** How long nothing is read from a client whose operation was refused before it began, in milliseconds. */
-const REFUSAL_REST_MS = 10
-
 /** How long clients have to answer a close, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000
-
-/** How long queries and mutations may take to be answered once the server closes, in milliseconds. */
-const ANSWER_GRACE_MS = 5_000
-
-function shuttingDown(): GraphQLError {
-  const error = new CarillonError('SHUTTING_DOWN')
-  return new GraphQLError(error.message, { originalError: error })
-}
