@@ -98,7 +98,7 @@ export function parseAfter(
  */
 export async function beginIn(topic: Startable, start: Start): Promise<Beginning> {
   const { name } = topic.state
-  const resumed = resumedPosition(topic.state, start)
+  const resumed = resumedPosition(topic.state, start.resumed)
   if (resumed !== undefined) await topic.refresh() // other instances may have sent more than is here
   const given = start.after.get(name) ?? (await ackedPosition(topic.state, start))
   const position = laterOf(given, resumed, topic.state)
@@ -120,8 +120,21 @@ export async function beginIn(topic: Startable, start: Start): Promise<Beginning
   return { position: from, isLive: false, loadSnapshot }
 }
 
+/** Whether a subscriber was in the topic of each of these places before, on another connection. */
+export function wasThere(
+  after: ReadonlyMap<TopicName, Position>,
+  resumed: Places | undefined,
+): boolean {
+  return [...after].every(
+    ([name, { epoch }]) => resumedPosition({ name, epoch }, resumed) !== undefined,
+  )
+}
+
 /** Undefined where the subscriber was not there before, or the topic is none that it took in. */
-function resumedPosition({ name, epoch }: TopicState, { resumed }: Start): Position | undefined {
+function resumedPosition(
+  { name, epoch }: Pick<TopicState, 'name' | 'epoch'>,
+  resumed: Places | undefined,
+): Position | undefined {
   if (resumed === undefined) return undefined
   const known = resumed.topics.get(name)
   if (known !== undefined) return known
@@ -211,7 +224,7 @@ export async function topicsBehind(
 function movedOn(heads: ReadonlyMap<TopicName, Position>, start: Start): ReadonlySet<TopicName> {
   const moved = new Set<TopicName>()
   for (const [name, { epoch, sequence: head }] of heads) {
-    const position = resumedPosition({ name, epoch, head, tail: BEFORE_ALL }, start)
+    const position = resumedPosition({ name, epoch }, start.resumed)
     if (position?.epoch !== epoch || position.sequence < head) moved.add(name)
   }
   return moved

@@ -8,7 +8,7 @@ import type { Filter } from './filter.ts'
 import type { Hub, HubSubscribeOptions } from './hub.ts'
 import { type OverflowRequest, parseOverflow } from './overflow.ts'
 import type { Resumable, ResumePoint } from './resume-point.ts'
-import { type Acked, parseAfter, type SnapshotSource, type Start } from './start.ts'
+import { type Acked, parseAfter, type SnapshotSource, type Start, wasThere } from './start.ts'
 import type { Subscription } from './subscription.ts'
 import type { TopicEvent } from './topic-event.ts'
 
@@ -57,6 +57,8 @@ export interface EventsRequest extends TopicsRequest {
 export interface OpenOptions extends OverflowRequest {
   /** Where its client can go on after it has lost its connection. */
   readonly resume?: ResumePoint | undefined
+  /** Cursors count only in topics where the subscriber was before, by `resume`, and behind what it has got there. */
+  readonly onlyGoesOn?: boolean | undefined
   /** Over what it is asked for: the caller waits for a database that is away until this is gone. */
   readonly connection?: { isLost(): boolean } | undefined
 }
@@ -138,14 +140,15 @@ export class Subscriptions {
 
   /** Opens it where the subscriber was, if it asked for the same before; its cursors may differ. */
   async #resume<S extends Resumable & { close(): void }>(
-    { after: _, ...request }: EventsRequest,
-    { resume: point, connection }: OpenOptions,
+    { after, ...request }: EventsRequest,
+    { resume: point, onlyGoesOn, connection }: OpenOptions,
     open: (resumed: Places | undefined) => Promise<S>,
   ): Promise<S> {
     const isLost = () => point?.isLost ?? connection?.isLost() ?? true
     if (point === undefined) return patiently(() => open(undefined), isLost)
     const text = JSON.stringify(request)
     const resumed = await point.find(text)
+    if (onlyGoesOn === true && !wasThere(parseAfter(after), resumed)) throw notThere()
     const subscription = await patiently(() => open(resumed), isLost)
     await point.hold(text, subscription)
     return subscription
@@ -216,6 +219,12 @@ function parseOnGap(onGap: unknown): Start['onGap'] {
   if (onGap == null || onGap === 'FAIL') return 'fail'
   if (onGap === 'SKIP') return 'skip'
   throw new CarillonError('INVALID_INPUT', '`onGap` is FAIL or SKIP.')
+}
+
+function notThere(): CarillonError {
+  const text =
+    'HISTORY is not permitted, and without it this client cannot begin behind this cursor.'
+  return new CarillonError('PERMISSION_DENIED', text)
 }
 
 /** How long one that comes back waits before it tries again, in milliseconds. */

@@ -21,12 +21,23 @@ export function inPatterns(topics: unknown, ...actions: readonly Action[]): read
 }
 
 /**
- * Who asks for what was published before reads history: a cursor can be made up. Where a client goes on by
- * itself after it has lost its connection, it had subscribed before.
+ * Who asks for what was published before reads history: a cursor can be made up. Where a client goes on
+ * after it has lost its connection, it had subscribed before.
  */
 export function ofSubscription(request: EventsRequest): readonly Need[] {
-  const { topics, after, last, consumer, snapshot } = request
-  const isOfThePast = (after != null && after.length > 0) || last != null || consumer != null
-  const readsHistory = isOfThePast || snapshot === true
-  return inPatterns(topics, 'SUBSCRIBE', ...(readsHistory ? (['HISTORY'] as const) : []))
+  const readsHistory = hasCursors(request) || beginsInThePast(request)
+  return inPatterns(request.topics, 'SUBSCRIBE', ...(readsHistory ? (['HISTORY'] as const) : []))
+}
+
+/** Whether a subscription asks for nothing of the past but to go on behind cursors. */
+export function goesOn(request: EventsRequest): boolean {
+  return hasCursors(request) && !beginsInThePast(request)
+}
+
+function hasCursors({ after }: EventsRequest): boolean {
+  return after != null && after.length > 0
+}
+
+function beginsInThePast({ last, consumer, snapshot }: EventsRequest): boolean {
+  return last != null || consumer != null || snapshot === true
 }

@@ -41,7 +41,7 @@ import type { Caller } from './caller.ts'
 import { Gate, type Openable } from './gate.ts'
 import { Gathering } from './gathering.ts'
 import type { Middlewares } from './middleware.ts'
-import { inPatterns, inTopic, ofSubscription } from './needs.ts'
+import { goesOn, inPatterns, inTopic, ofSubscription } from './needs.ts'
 import type {
   ConsumerRequest,
   DeadLetterRequest,
@@ -227,8 +227,8 @@ export class Operations {
     overflow: OverflowRequest = {},
   ): Promise<Subscription> {
     const { subscriptions } = this.#parts
-    const opened = await this.#open(request, caller, (changed) =>
-      subscriptions.open(changed, caller.viewer, { ...overflow, ...caller }),
+    const opened = await this.#open(request, caller, (changed, onlyGoesOn) =>
+      subscriptions.open(changed, caller.viewer, { ...overflow, ...caller, onlyGoesOn }),
     )
     const delivery = this.#gate.delivery<AnyMessage>(caller.viewer, {
       wrap: (message) => ({ kind: 'message', message, replayed: false }),
@@ -244,8 +244,8 @@ export class Operations {
     overflow: OverflowRequest = {},
   ): Promise<Subscription<TopicEvent>> {
     const { subscriptions } = this.#parts
-    const opened = await this.#open(request, caller, (changed) =>
-      subscriptions.openEvents(changed, caller.viewer, { ...overflow, ...caller }),
+    const opened = await this.#open(request, caller, (changed, onlyGoesOn) =>
+      subscriptions.openEvents(changed, caller.viewer, { ...overflow, ...caller, onlyGoesOn }),
     )
     const delivery = this.#gate.delivery<TopicEvent>(caller.viewer, {
       wrap: (event) => event,
@@ -418,15 +418,29 @@ export class Operations {
     )
   }
 
-  #open<S extends Openable>(
+  async #open<S extends Openable>(
     request: EventsRequest,
     caller: Caller,
-    open: (request: EventsRequest) => Promise<S>,
+    open: (request: EventsRequest, onlyGoesOn: boolean) => Promise<S>,
   ): Promise<S> {
+    const onlyGoesOn = await this.#mayOnlyGoOn(request, caller)
     return this.#gate.open(
       { operation: 'subscribe', viewer: caller.viewer, request },
-      { caller, needs: () => ofSubscription(request), open },
+      {
+        caller,
+        needs: () =>
+          onlyGoesOn ? inPatterns(request.topics, 'SUBSCRIBE') : ofSubscription(request),
+        open: (changed) => open(changed, onlyGoesOn),
+      },
     )
+  }
+
+  /** Without HISTORY a client may still go on behind a cursor where it is known to have been there. */
+  async #mayOnlyGoOn(request: EventsRequest, { viewer, resume }: Caller): Promise<boolean> {
+    if (resume === undefined || !goesOn(request)) return false
+    const needs = inPatterns(request.topics, 'HISTORY')
+    const allowed = await Promise.all(needs.map((need) => this.#parts.access.allows(viewer, need)))
+    return allowed.includes(false)
   }
 }
 

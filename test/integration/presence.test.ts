@@ -158,6 +158,7 @@ describe('presence', () => {
     const query = `mutation { updatePresence(topic: "${scope}:1", state: "typing") { userId } }`
     for await (const { errors } of ann.iterate({ query })) expect(errors).toBeUndefined()
     await told(watching, 3)
+    await told(own, 2)
     ann.terminate()
     await told(own, 3)
     await delay(200)
