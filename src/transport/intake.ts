@@ -10,7 +10,10 @@ export interface Inlet {
 const SLICE_MS = 0.5
 
 /** Turns in two windows from which on someone counts as busy; one that leaves something waiting counts for all of them. */
-const MANY_TURNS = 12
+const MANY_TURNS = 16
+
+/** Turns in two windows up to which someone sends now and then. Well below the others: those who do much alike hold nobody back. */
+const FEW_TURNS = 6
 
 /** Of the windows in which turns are counted, in milliseconds. */
 const WINDOW_MS = 100
@@ -77,7 +80,7 @@ export class Intake {
   add(inlet: Inlet): void {
     if (this.#sparse.has(inlet) || this.#busy.has(inlet)) return
     const now = performance.now()
-    if (this.#isBusy(inlet, now)) this.#busy.add(inlet)
+    if (this.#turnsOf(inlet, now) >= MANY_TURNS) this.#busy.add(inlet)
     else this.#sparse.add(inlet)
     if (!this.#isScheduled) this.#goOn()
     else if (this.#isAlone && now < this.#until) this.#work()
@@ -96,12 +99,12 @@ export class Intake {
     })
   }
 
-  /** Told of each operation, by what it came: those who are busy leave room for those who are not. */
+  /** Told of each operation, by what it came: those who are busy leave room for those who ask now and then. */
   begin(by: Inlet | string): void {
     const inlet = typeof by === 'string' ? this.#queueOf(by) : by
     const hasMore = this.#busy.has(inlet) || (inlet === this.#current && !this.#wasSparse)
     const now = performance.now()
-    if (hasMore || this.#isBusy(inlet, now)) return
+    if (hasMore || this.#turnsOf(inlet, now) > FEW_TURNS) return
     if (inlet !== this.#sharedBy) this.#sharedBefore = this.#sharedAt
     this.#sharedBy = inlet
     this.#sharedAt = now
@@ -130,10 +133,10 @@ export class Intake {
     this.#turns.set(inlet, (this.#turns.get(inlet) ?? 0) + turns)
   }
 
-  #isBusy(inlet: Inlet, now: number): boolean {
+  /** In this window and the one before. */
+  #turnsOf(inlet: Inlet, now: number): number {
     if (now >= this.#windowEnd) this.#nextWindow(now)
-    const turns = (this.#turns.get(inlet) ?? 0) + (this.#turnsBefore.get(inlet) ?? 0)
-    return turns >= MANY_TURNS
+    return (this.#turns.get(inlet) ?? 0) + (this.#turnsBefore.get(inlet) ?? 0)
   }
 
   #nextWindow(now: number): void {

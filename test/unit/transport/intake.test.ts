@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { type Inlet, Intake } from '../../../src/transport/intake.ts'
 
 /** Uses up the time that there is for input in one turn of the event loop. */
@@ -288,6 +288,29 @@ test('a turn that costs more than there is to spare is the last one for now', as
   intake.add(costly)
   await whileOthersAsk(intake, 20)
   expect(done.filter((name) => name === 'costly')).toHaveLength(1)
+})
+
+test('those who do about as much as one another hold nobody back, and those who ask now and then do', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    const intake = new Intake()
+    const work = async (one: Inlet, turns: number) => {
+      for (let turn = 0; turn < turns; turn++) {
+        intake.add(one)
+        await setImmediate()
+      }
+    }
+    const alike = Array.from({ length: 4 }, () => inlet('alike', 1, [], 0))
+    for (const one of alike) await work(one, 10)
+    for (const one of alike) intake.begin(one)
+    expect(intake.isSharedBeside(undefined)).toBe(false)
+    const rare = inlet('now and then', 1, [], 0)
+    await work(rare, 5)
+    intake.begin(rare)
+    expect(intake.isSharedBeside(undefined)).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('what one asks for itself makes it leave nothing to others', () => {
