@@ -4,6 +4,12 @@ import { type Inlet, type Intake, readingCost } from './intake.ts'
 /** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
 const PART_BYTES = 2 * 1024
 
+/** From so many bytes of one message on, what is read of it costs more: it stays in memory until the message is whole. */
+const LONG_BYTES = 128 * 1024
+
+/** So many times as much. */
+const LONG_COST = 4
+
 /** How often one that is held passes on a part, in milliseconds. */
 const TRICKLE_MS = 1_000
 
@@ -35,6 +41,8 @@ export class Reader implements Inlet {
   readonly #waiting: Buffer[] = []
   /** What may come before the client is known, in bytes, and who is told where there is more. */
   #allowance: Allowance | undefined
+  /** Passed on since the last whole message, in bytes. */
+  #unfinished = 0
   #isHeld = false
   /** Passes on a part now and then while it is held. */
   #trickle: NodeJS.Timeout | undefined
@@ -83,6 +91,11 @@ export class Reader implements Inlet {
       this.#rest = undefined
       this.goOn()
     }, ms)
+  }
+
+  /** Told of each message that is whole. */
+  finishMessage(): void {
+    this.#unfinished = 0
   }
 
   /** Looks again at whether those behind want what waits. */
@@ -141,7 +154,9 @@ export class Reader implements Inlet {
     if (chunk.length <= PART_BYTES) this.#waiting.shift()
     else this.#waiting[0] = chunk.subarray(PART_BYTES)
     const part = chunk.subarray(0, PART_BYTES)
-    this.#intake.spend(readingCost(part.length))
+    this.#unfinished += part.length
+    const times = this.#unfinished > LONG_BYTES ? LONG_COST : 1
+    this.#intake.spend(times * readingCost(part.length))
     this.#emit('data', part)
     if (this.isBehind) return
     if (this.#end !== undefined) this.#emit('end', ...this.#end)

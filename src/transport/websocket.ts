@@ -170,11 +170,10 @@ export class WebSocketTransport {
       1009: `PAYLOAD_TOO_LARGE: A message has at most ${limits.frameBytes} bytes (frameBytes).`,
     })
     const connection = openConnection(socket, parts)
-    const { meter } = connection
-    const { outbox } = connection
+    const { meter, outbox, reader } = connection
     this.#connections.add(connection)
     this.#awaitInit(connection)
-    connection.reader.allow({
+    reader.allow({
       bytes: limits.initBytes,
       onExceeded: () => this.#closeTooLong(connection),
     })
@@ -190,6 +189,7 @@ export class WebSocketTransport {
           const inbox = this.#openInbox(connection, handle)
           connection.inbox = inbox
           socket.on('message', (data) => {
+            reader.finishMessage()
             if (meter.passes()) inbox.receive(String(data))
             else this.#closeTooBusy(connection)
           })

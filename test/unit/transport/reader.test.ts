@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { expect, test } from 'vitest'
-import { Intake } from '../../../src/transport/intake.ts'
+import { expect, test, vi } from 'vitest'
+import { Intake, readingCost } from '../../../src/transport/intake.ts'
 import { Reader } from '../../../src/transport/reader.ts'
 
 /** Under load. */
@@ -13,7 +13,8 @@ function open() {
   const got: Buffer[] = []
   const events: string[] = []
   let isPaused = false
-  const reader = new Reader({ raw, intake: new Intake(), isPaused: () => isPaused })
+  const intake = new Intake()
+  const reader = new Reader({ raw, intake, isPaused: () => isPaused })
   raw.on('data', (chunk: Buffer) => got.push(chunk))
   raw.on('end', () => events.push(`end after ${size()}`))
   raw.on('close', () => events.push(`close after ${size()}`))
@@ -21,7 +22,7 @@ function open() {
   const pause = (value: boolean) => {
     isPaused = value
   }
-  return { raw, reader, got, events, size, pause }
+  return { raw, reader, intake, got, events, size, pause }
 }
 
 const LONG = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251))
@@ -33,6 +34,22 @@ test('passes on everything, in order and in small parts', async () => {
   await expect.poll(size, SOON).toBe(LONG.length + 7)
   expect(Buffer.concat(got).equals(Buffer.concat([LONG, Buffer.from('the end')]))).toBe(true)
   expect(Math.max(...got.map(({ length }) => length))).toBe(2048)
+})
+
+test.each([
+  ['one message that grows and grows', false, 2.5],
+  ['many messages', true, 1],
+])('what is read of %s costs as much as it takes memory', async (_what, areMany, times) => {
+  const { raw, reader, intake, size } = open()
+  const spend = vi.spyOn(intake, 'spend')
+  if (areMany) raw.on('data', () => reader.finishMessage())
+  const bytes = 256 * 1024
+  for (let sent = 0; sent < 4; sent++) {
+    raw.push(Buffer.alloc(bytes / 4))
+    await expect.poll(size, SOON).toBe(((sent + 1) * bytes) / 4)
+  }
+  const cost = spend.mock.calls.reduce((sum, [ms]) => sum + ms, 0)
+  expect(cost).toBeCloseTo(times * readingCost(bytes), 6)
 })
 
 test('reads nothing more from the socket while anything waits', async () => {

@@ -80,7 +80,8 @@ const PART = 64 * 1024
 
 export const ENDLESS_FRAGMENTS: Scenario = {
   name: '20 sockets with messages in parts without end',
-  defence: 'Closes with 1009 where the parts are longer than a message may be.',
+  defence:
+    'Reads a long message more slowly beside others, and closes with 1009 where it is longer than it may be.',
   limits: ['frameBytes'],
   attack: (target) =>
     again(target, 20, async () => {
