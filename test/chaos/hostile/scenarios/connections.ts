@@ -15,7 +15,7 @@ export const NEVER_INIT: Scenario = {
 export const SLOW_HEADERS: Scenario = {
   name: '1,000 requests whose heads come a byte at a time',
   defence:
-    'Waits, as they cost a socket each; Node closes those whose head is not there within a minute.',
+    'Waits, as they cost a socket each; Node closes those whose head is not there within 10 seconds.',
   limits: [],
   async attack(target) {
     const sockets = Array.from({ length: Math.ceil(1_000 * target.size) }, () => dribbler(target))
