@@ -13,11 +13,11 @@ export interface Door {
 
 /** @throws TypeError where one of `origins` is none, or `trustProxy` */
 export function openDoor(options: CarillonOptions): Door {
-  const { origins, trustProxy = false, graphiql, introspection } = options
+  const { origins, trustProxy, graphiql, introspection } = options
   const isDevelopment = !inProduction()
   return {
     origins: new Origins(origins, isDevelopment),
-    arrivals: new Arrivals(trustProxy),
+    arrivals: new Arrivals(trustProxy ?? false),
     graphiql: graphiql ?? isDevelopment,
     introspection: introspection ?? isDevelopment,
   }

@@ -35,14 +35,15 @@ export function openWhoMay({ options, database, limits, redis, isOpen, report }:
   const access = openAccess(options, revocations)
   revocations.onRevoked(() => access.applyRevocations())
   const apiKeys = new ApiKeys({ store: new PrismaApiKeyStore(database), revocations })
-  const { authorize, authorizeCacheMs = DEFAULT_AUTHORIZE_CACHE_MS } = options
+  const { authorize } = options
+  const recheckMs = options.authorizeCacheMs ?? DEFAULT_AUTHORIZE_CACHE_MS
   const { historyPagesPerUser, connectionsPerUser } = limits
   return {
     access,
     revocations,
     apiKeys,
     authenticator: openAuthenticator(options, apiKeys),
-    rechecks: authorize === undefined ? undefined : new Rechecks(access, authorizeCacheMs),
+    rechecks: authorize === undefined ? undefined : new Rechecks(access, recheckMs),
     publishLimiter: new PublishLimiter({
       limits: isOpen ? { ...UNLIMITED_PUBLISHES, ...options.limits } : limits,
       address: redis,

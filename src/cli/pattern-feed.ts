@@ -37,7 +37,7 @@ export class PatternFeed {
   readonly #waiting: Told[] = []
   #isDraining = false
   #isClosed = false
-  /** Cursors are for those who may read history: others go on by their name alone. */
+  /** Where the server does not know that it was there, cursors are for those who may read history: others begin anew. */
   #isByName = false
   #failures = 0
   /** Resolves when it was closed. Rejects with why the server has ended it. */

@@ -77,7 +77,7 @@ export interface OperationsParts {
 /**
  * Everything that can be done, whoever asks and over whatever: the one way in. Each operation is checked, counted
  * and handed through the middleware here, and nowhere else. Every method throws CarillonErrors of the catalogue:
- * UNAUTHENTICATED and PERMISSION_DENIED before anything is looked up, then those of what it stands for.
+ * UNAUTHENTICATED and PERMISSION_DENIED before anything of topics is looked up, then those of what it stands for.
  */
 export class Operations {
   readonly #parts: OperationsParts
@@ -438,9 +438,11 @@ export class Operations {
   /** Without HISTORY a client may still go on behind a cursor where it is known to have been there. */
   async #mayOnlyGoOn(request: EventsRequest, { viewer, resume }: Caller): Promise<boolean> {
     if (resume === undefined || !goesOn(request)) return false
-    const needs = inPatterns(request.topics, 'HISTORY')
-    const allowed = await Promise.all(needs.map((need) => this.#parts.access.allows(viewer, need)))
-    return allowed.includes(false)
+    const allowed = await this.#gate.undefinedWhereDenied(async () => {
+      await this.#parts.access.check(viewer, ofSubscription(request))
+      return true
+    })
+    return allowed === undefined
   }
 }
 

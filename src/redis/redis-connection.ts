@@ -2,8 +2,11 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { ClusterConnector } from './cluster-connector.ts'
 import type { RedisAddress, RedisClusterOptions } from './redis-address.ts'
 
-/** The longest pause between two attempts to connect, in milliseconds. */
-const MAX_RETRY_MS = 2_000
+/**
+ * The longest pause between two attempts to connect, in milliseconds. Until an instance is connected again, a Redis that came back
+ * empty has nothing of what this instance knows.
+ */
+const MAX_RETRY_MS = 500
 
 /** A Cluster is asked for its nodes this often, and may take this long to answer, in milliseconds. */
 const REFRESH_MS = 5_000

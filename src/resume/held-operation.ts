@@ -39,6 +39,7 @@ export class HeldOperation {
 
   /** A ping is about to be sent. */
   ask(): void {
+    if (this.#subscription.isClosed) return // its places are gone with it
     const { delivered } = this.#subscription
     this.#asked = { places: this.#subscription.places(), delivered }
   }
@@ -53,7 +54,7 @@ export class HeldOperation {
 
   /** Where nothing was sent, what was passed over is certain without asking. */
   settle(): void {
-    if (!this.isAhead) this.#proven = this.#subscription.places()
+    if (!this.isAhead && !this.#subscription.isClosed) this.#proven = this.#subscription.places()
   }
 
   /** The whole of it, for the store. */

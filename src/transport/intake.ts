@@ -12,7 +12,7 @@ const SLICE_MS = 0.5
 /** Turns in two windows from which on someone counts as busy; one that leaves something waiting counts for all of them. */
 const MANY_TURNS = 16
 
-/** Turns in two windows up to which someone sends now and then. Well below the others: those who do much alike hold nobody back. */
+/** Turns in two windows up to which someone sends now and then, with the one under way. Well below the others: those who do much alike hold nobody back. */
 const FEW_TURNS = 6
 
 /** Of the windows in which turns are counted, in milliseconds. */
@@ -104,7 +104,7 @@ export class Intake {
     const inlet = typeof by === 'string' ? this.#queueOf(by) : by
     const hasMore = this.#busy.has(inlet) || (inlet === this.#current && !this.#wasSparse)
     const now = performance.now()
-    if (hasMore || this.#turnsOf(inlet, now) > FEW_TURNS) return
+    if (hasMore || this.#turnsOf(inlet, now) >= FEW_TURNS) return
     if (inlet !== this.#sharedBy) this.#sharedBefore = this.#sharedAt
     this.#sharedBy = inlet
     this.#sharedAt = now

@@ -4,7 +4,7 @@ import { type Inlet, type Intake, readingCost } from './intake.ts'
 /** What is passed on at once, in bytes: a few messages, or many tiny frames, which take about as long. */
 const PART_BYTES = 2 * 1024
 
-/** From so many bytes of one message on, what is read of it costs more: it stays in memory until the message is whole. */
+/** From so many bytes without a whole message on, what is read costs more: it stays in memory until the message is whole. */
 const LONG_BYTES = 128 * 1024
 
 /** So many times as much. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { PrivateRedis } from '../../support/redis-server.ts'
 import type { PlannedFault } from './schedule.ts'
 import type { World } from './world.ts'
 
@@ -42,10 +43,13 @@ async function inflictOne(
       instance.signal('SIGSTOP')
       await last()
       return instance.signal('SIGCONT')
-    case 'kill Redis':
+    case 'kill Redis': {
+      const records = await countRecords(redis)
       await redis.kill()
       await last()
-      return redis.start()
+      await redis.start()
+      return untilRestored(redis, records, signal)
+    }
     case 'cut subscribers of Redis':
       return redis.killSubscribers()
     case 'kill PostgreSQL':
@@ -63,5 +67,29 @@ async function inflictOne(
       return last() // what is published meanwhile they miss
     default:
       fault satisfies never
+  }
+}
+
+/** What lets clients go on by their names, in Redis. */
+async function countRecords(redis: PrivateRedis): Promise<number> {
+  const keys = await redis.call('KEYS', 'carillon:resume:*')
+  return Array.isArray(keys) ? keys.length : 0
+}
+
+/** How long instances are given to connect to a Redis again and put what they know, in milliseconds. */
+const RESTORE_MS = 2_000
+
+/**
+ * To an instance Redis is away until it is connected again: one that is lost before that takes what it knows with it, which is
+ * the loss of both. Where the records do not come back in time, clients are forgotten, and the judge says so.
+ */
+async function untilRestored(
+  redis: PrivateRedis,
+  records: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + RESTORE_MS
+  while (performance.now() < deadline && (await countRecords(redis)) < records) {
+    await delay(20, undefined, { signal })
   }
 }

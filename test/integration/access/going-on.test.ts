@@ -194,7 +194,7 @@ async function renew(raw: RawSocket, token: string): Promise<void> {
 }
 
 test('the client library misses nothing and repeats nothing in 20 cuts, without HISTORY', async () => {
-  const proxy = await openTcpProxy(Number(new URL(server.url).port))
+  await using proxy = await openTcpProxy(Number(new URL(server.url).port))
   await using carillon = openClient(`http://127.0.0.1:${proxy.port}/graphql`, {
     token: () => tokenOf(LISTENER),
   })
@@ -215,5 +215,4 @@ test('the client library misses nothing and repeats nothing in 20 cuts, without 
   }
   await expect.poll(() => seen, SOON).toEqual(upTo(3 + 120, 4))
   expect(faults).toEqual([])
-  await proxy[Symbol.asyncDispose]()
 })

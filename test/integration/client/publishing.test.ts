@@ -146,7 +146,8 @@ describe('publish', () => {
     await using carillon = openClient(strict.url)
     const room = carillon.topic(newTopic())
     await expect(room.publish('x'.repeat(4_000), { timeout: 500 })).rejects.toMatchObject({
-      code: expect.stringMatching(/^(PAYLOAD_TOO_LARGE|NETWORK_ERROR|NOT_CONNECTED)$/),
+      // Its time may be over in a pause after the close, or in the middle of the next try.
+      code: expect.stringMatching(/^(PAYLOAD_TOO_LARGE|NETWORK_ERROR|NOT_CONNECTED|ACK_TIMEOUT)$/),
     })
     expect(await room.publish('short')).toMatchObject({ sequence: 1 })
   })
