@@ -145,7 +145,10 @@ export class Subscriptions {
     open: (resumed: Places | undefined) => Promise<S>,
   ): Promise<S> {
     const isLost = () => point?.isLost ?? connection?.isLost() ?? true
-    if (point === undefined) return patiently(() => open(undefined), isLost)
+    if (point === undefined) {
+      if (onlyGoesOn === true) throw notThere()
+      return patiently(() => open(undefined), isLost)
+    }
     const text = JSON.stringify(request)
     const resumed = await point.find(text)
     if (onlyGoesOn === true && !wasThere(parseAfter(after), resumed)) throw notThere()

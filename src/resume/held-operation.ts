@@ -28,9 +28,10 @@ export class HeldOperation {
     this.#saved = this.#proven.topics
   }
 
-  /** Whether anything has been sent that is not certain. */
+  /** Whether anything has been sent that is not certain. Of one that has ended, nothing more becomes so: its places are gone. */
   get isAhead(): boolean {
-    return this.#subscription.delivered !== this.#provenDelivered
+    const { isClosed, delivered } = this.#subscription
+    return !isClosed && delivered !== this.#provenDelivered
   }
 
   get hasBaselines(): boolean {
@@ -39,7 +40,6 @@ export class HeldOperation {
 
   /** A ping is about to be sent. */
   ask(): void {
-    if (this.#subscription.isClosed) return // its places are gone with it
     const { delivered } = this.#subscription
     this.#asked = { places: this.#subscription.places(), delivered }
   }
@@ -54,7 +54,8 @@ export class HeldOperation {
 
   /** Where nothing was sent, what was passed over is certain without asking. */
   settle(): void {
-    if (!this.isAhead && !this.#subscription.isClosed) this.#proven = this.#subscription.places()
+    if (this.isAhead || this.#subscription.isClosed) return
+    this.#proven = this.#subscription.places()
   }
 
   /** The whole of it, for the store. */

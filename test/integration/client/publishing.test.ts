@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CarillonError } from '../../../src/client/index.ts'
 import { startServer, type TestServer } from '../../support/carillon.ts'
-import { openClient, recordSockets, SOON, upTo } from '../../support/client.ts'
+import { openClient, recordSockets, SOON, upTo, watchStates } from '../../support/client.ts'
 import { startSwallowingProxy } from '../../support/swallowing-proxy.ts'
 import { openTcpProxy } from '../../support/tcp-proxy.ts'
 import { SECRET, tokenOf } from '../../support/tokens.ts'
@@ -144,11 +144,15 @@ describe('publish', () => {
   test('that is too long for the server is no end of the client', async () => {
     await using strict = await startServer({ limits: { frameBytes: 3_000 } })
     await using carillon = openClient(strict.url)
+    const states = watchStates(carillon)
     const room = carillon.topic(newTopic())
-    await expect(room.publish('x'.repeat(4_000), { timeout: 500 })).rejects.toMatchObject({
+    await expect(room.publish('x'.repeat(4_000), { timeout: 2_000 })).rejects.toMatchObject({
       // Its time may be over in a pause after the close, or in the middle of the next try.
       code: expect.stringMatching(/^(PAYLOAD_TOO_LARGE|NETWORK_ERROR|NOT_CONNECTED|ACK_TIMEOUT)$/),
     })
+    expect(states).toContainEqual(
+      expect.stringMatching(/^offline: (PAYLOAD_TOO_LARGE|NETWORK_ERROR)$/),
+    )
     expect(await room.publish('short')).toMatchObject({ sequence: 1 })
   })
 
